@@ -1,0 +1,39 @@
+// One workgroup reduces a chunk of the middle axis. OP: 0 sum, 1 sum of squares, 2 maximum, 3 logsumexp.
+// The result is multiplied by `scale` (1 / n for the mean).
+alias F = f32; // define: f32 | f16
+alias O = f32; // define: f32 | f16
+override OP: u32 = 0u;
+
+struct Params { rows: u32, n: u32, inner: u32, chunks: u32, chunk: u32, scale: f32, }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<F>; // [outer, n, inner]
+@group(0) @binding(2) var<storage, read_write> y: array<O>; // [outer, chunks, inner] = [rows]
+
+// include shared/rows.wgsl
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = rowIndex(group, groups);
+  if (row >= params.rows) { return; }
+  let inner = row % params.inner;
+  let c = (row / params.inner) % params.chunks;
+  let outer = row / params.inner / params.chunks;
+  let base = outer * params.n * params.inner + inner;
+  let first = c * params.chunk;
+  let last = min(first + params.chunk, params.n);
+  var highest = LOWEST;
+  if (OP >= 2u) {
+    for (var j = first + lane; j < last; j += LANES) { highest = max(highest, f32(x[base + j * params.inner])); }
+    highest = treeMax(highest, lane);
+  }
+  var total = 0.0;
+  if (OP != 2u) {
+    for (var j = first + lane; j < last; j += LANES) {
+      let v = f32(x[base + j * params.inner]);
+      if (OP == 0u) { total += v; } else if (OP == 1u) { total += v * v; } else { total += exp(v - highest); }
+    }
+    total = treeSum(total, lane);
+  }
+  if (lane == 0u) {
+    if (OP == 2u) { y[row] = O(highest); } else if (OP == 3u) { y[row] = O(highest + log(total)); } else { y[row] = O(total * params.scale); }
+  }
+}

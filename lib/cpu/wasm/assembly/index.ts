@@ -1,0 +1,13 @@
+export { setScratch } from './scratch';
+export * from './maps';
+export * from './binary';
+export { cumsum, sumPartials, squaredNormPartials, sumFinish, sumRows, maxRows, argmaxRows, sumColumns, sumMiddle } from './reduce';
+export * from './rows';
+export * from './norm';
+export * from './structure';
+export { gemm, gemmTiles } from './gemm';
+export { selectiveScan, scanUnits } from './scan-forward';
+export { selectiveScanBackward } from './scan-backward';
+export { attention, attentionBackwardKV, attentionBackwardQ, attentionDelta, attentionUnits, attentionUnitsKV } from './attention';
+export * from './conv';
+export * from './recurrence';

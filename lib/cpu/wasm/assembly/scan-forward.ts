@@ -1,0 +1,114 @@
+// Selective scan, forward: h_t = e^(d_t A) h_{t-1} + d_t u_t B_t, y_t = (C_t h_t + D u_t) silu(z_t),
+// d_t = softplus(delta_t + bias) or delta_t + bias. Time outside, quads of channels, then n inside: B_t and C_t
+// stay in cache for the whole block and the state never leaves L1.
+import { exp2V, expV, madd, softplusV, splat, storeUpTo } from './math';
+import { scratch } from './scratch';
+import {
+  blocksOf, CHUNK, FIXED_B, FIXED_C, gatherQuad, loadQuad, LOG2E, optional, quadBytes, scatterQuad, sequenceStart,
+  slotOf, SOFTPLUS, WIDTH,
+} from './scan-common';
+
+/** Units of selectiveScan and its backward. */
+export function scanUnits(S: i32, D: i32, G: i32): i32 {
+  return S * G * blocksOf(D, G);
+}
+
+/** One step of one quad; returns sum over n of C h. */
+// @ts-ignore: decorator
+@inline function advance(
+  dt: v128, du: v128, a: usize, h: usize, b: usize, c: usize, N: i32, flags: i32,
+): v128 {
+  let y = splat(0);
+  if (flags & (FIXED_B | FIXED_C)) {
+    for (let n = 0; n < N; n++) {
+      const at = <usize>n << 4;
+      const bv = flags & FIXED_B ? v128.load(b + at) : v128.load32_splat(b + (<usize>n << 2));
+      const cv = flags & FIXED_C ? v128.load(c + at) : v128.load32_splat(c + (<usize>n << 2));
+      const next = madd(exp2V(f32x4.mul(dt, v128.load(a + at))), v128.load(h + at), f32x4.mul(du, bv));
+      v128.store(h + at, next);
+      y = madd(cv, next, y);
+    }
+    return y;
+  }
+  const end = a + (<usize>N << 4);
+  while (a < end) {
+    const e = exp2V(f32x4.mul(dt, v128.load(a)));
+    const next = f32x4.add(f32x4.mul(e, v128.load(h)), f32x4.mul(du, v128.load32_splat(b)));
+    v128.store(h, next);
+    y = f32x4.add(y, f32x4.mul(v128.load32_splat(c), next));
+    a += 16;
+    h += 16;
+    b += 4;
+    c += 4;
+  }
+  return y;
+}
+
+/**
+ * Layouts: u, delta, z, y [rows, D]; A [D, N]; B, C [rows, G, N] or [D, N] (flags 2, 4); h0, final [S, D, N];
+ * checkpoints, when not 0: the state before every 16th step. h0 and final may be the same.
+ */
+export function selectiveScan(
+  start: i32, end: i32, u: usize, delta: usize, A: usize, B: usize, C: usize, skip: usize, z: usize, bias: usize,
+  h0: usize, y: usize, final: usize, checkpoints: usize, T: i32, D: i32, N: i32, G: i32, cu: usize, flags: i32,
+): void {
+  const blocks = blocksOf(D, G);
+  const perGroup = D / G;
+  const quad = quadBytes(N);
+  const block = quad * (WIDTH / 4);
+  const aT = scratch();
+  const hT = aT + block;
+  const bT = hT + block;
+  const cT = bT + block;
+  const quadsAll = G * ((perGroup + 3) / 4);
+  for (let unit = start; unit < end; unit++) {
+    const s = unit / (G * blocks);
+    const g = (unit / blocks) % G;
+    const inGroup = (unit % blocks) * WIDTH;
+    const d0 = g * perGroup + inGroup;
+    const width = min(WIDTH, perGroup - inGroup);
+    const t0 = sequenceStart(cu, s, T);
+    const t1 = sequenceStart(cu, s + 1, T);
+    const firstQuad = g * ((perGroup + 3) / 4) + inGroup / 4;
+    for (let q = 0; q < width; q += 4) {
+      const at = <usize>(q >> 2) * quad;
+      const channel = (<usize>(d0 + q) * N) << 2;
+      const count = width - q;
+      gatherQuad(A + channel, N, count, LOG2E, aT + at);
+      gatherQuad(h0 ? h0 + (((<usize>s * D + d0 + q) * N) << 2) : 0, N, count, 1, hT + at);
+      if (flags & FIXED_B) gatherQuad(B + channel, N, count, 1, bT + at);
+      if (flags & FIXED_C) gatherQuad(C + channel, N, count, 1, cT + at);
+    }
+    for (let t = t0; t < t1; t++) {
+      if (checkpoints && (t - t0) % CHUNK == 0) {
+        const slot = slotOf(t0, s, (t - t0) / CHUNK);
+        const to = checkpoints + (<usize>slot * quadsAll + firstQuad) * quad;
+        memory.copy(to, hT, <usize>((width + 3) >> 2) * quad);
+      }
+      const row = (<usize>t * D + d0) << 2;
+      const bc = (<usize>(t * G + g) * N) << 2;
+      for (let q = 0; q < width; q += 4) {
+        const at = row + (<usize>q << 2);
+        const count = width - q;
+        const uv = loadQuad(u + at, count);
+        let dt = f32x4.add(loadQuad(delta + at, count), optional(bias, d0 + q, count));
+        if (flags & SOFTPLUS) dt = softplusV(dt);
+        const from = <usize>(q >> 2) * quad;
+        const bAt = flags & FIXED_B ? bT + from : B + bc;
+        const cAt = flags & FIXED_C ? cT + from : C + bc;
+        let yv = advance(dt, f32x4.mul(dt, uv), aT + from, hT + from, bAt, cAt, N, flags);
+        if (skip) yv = madd(optional(skip, d0 + q, count), uv, yv);
+        if (z) {
+          const zv = loadQuad(z + at, count);
+          yv = f32x4.mul(yv, f32x4.div(zv, f32x4.add(splat(1), expV(f32x4.neg(zv)))));
+        }
+        storeUpTo(y + at, yv, count);
+      }
+    }
+    if (final) {
+      for (let q = 0; q < width; q += 4) {
+        scatterQuad(hT + <usize>(q >> 2) * quad, N, width - q, final + (((<usize>s * D + d0 + q) * N) << 2));
+      }
+    }
+  }
+}

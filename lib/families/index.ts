@@ -1,0 +1,3 @@
+/** The algorithm families. */
+export { softmaxAttention, type AttentionOptions } from './softmax-attention/index.js';
+export { selectiveScan, selectiveScanStep, type SelectiveScanInputs } from './selective-scan/index.js';

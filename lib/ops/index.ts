@@ -1,0 +1,12 @@
+/** Operators shared by the families. */
+export * from './structure/index.js';
+export * from './map/index.js';
+export * from './reduce/index.js';
+export * from './matmul/index.js';
+export * from './index/index.js';
+export * from './softmax/index.js';
+export * from './norm/index.js';
+export * from './conv/index.js';
+export * from './scan/index.js';
+export * from './rope/index.js';
+export * from './optim/index.js';

@@ -1,0 +1,299 @@
+/** Operator records: one description from which checks, dispatch, tests, benches, export and pages follow. */
+import { DTYPES, type Dtype } from '../core/dtype.js';
+import { ArgumentError, DeviceError, DtypeError, ShapeError, show } from '../core/errors.js';
+import { bindShape, patternShape, sameShape, type Dims, type Shape } from '../core/shape.js';
+import { currentBackend, isOpen, type BackendName, type Form } from './backend.js';
+import { noGrad, record, shouldRecord } from './tape.js';
+import { isTensor, Tensor } from './tensor.js';
+
+export interface InputSpec {
+  name: string;
+  /** Pattern of the dims alphabet, e.g. `B T D`, `... D`, `B T G N | D N`, `*`. */
+  shape: string;
+  /** Accepted element types; default f32 and f64. f16 is accepted on the GPU where listed. */
+  dtypes?: readonly Dtype[];
+  optional?: boolean;
+  /** False for integers and for inputs no gradient flows to. Default true. */
+  differentiable?: boolean;
+  doc: string;
+}
+
+export interface OutputSpec {
+  name: string;
+  shape: string;
+  doc: string;
+  /** False where no gradient flows back, e.g. indices. Default true. */
+  differentiable?: boolean;
+}
+
+export interface ParameterSpec {
+  type: 'number' | 'integer' | 'boolean' | 'string' | 'integers';
+  default: number | boolean | string | readonly number[] | undefined;
+  minimum?: number;
+  maximum?: number;
+  oneOf?: readonly string[];
+  doc: string;
+}
+
+export type Params = Record<string, number | boolean | string | readonly number[] | undefined>;
+export type Tensors = Record<string, Tensor>;
+export type OptionalTensors = Record<string, Tensor | undefined>;
+
+/** What a kernel sees. The same object serves forward and backward. */
+export interface Call {
+  readonly op: OperatorRecord;
+  readonly in: OptionalTensors;
+  readonly params: Params;
+  readonly dims: Dims;
+  /** Sizes that `...` stood for. */
+  readonly lead: Shape;
+  /** True when a backward pass will follow: keep what it needs in `saved`. */
+  readonly training: boolean;
+  readonly saved: Tensors;
+  /** Backward only: outputs of the forward pass. */
+  out: Tensors;
+  /** Backward only: gradients of the outputs; undefined stands for zero. */
+  grad: OptionalTensors;
+  /** Backward only: does this input need a gradient? */
+  needs(name: string): boolean;
+}
+
+/** Reads tensors of one device, writes fresh ones. Every element of an output must be written. */
+export type Kernel = (call: Call) => OptionalTensors;
+
+export interface Implementation {
+  forward: Kernel;
+  /** Gradients by input name. Absent: the record's own `gradient` is used. */
+  backward?: Kernel;
+}
+
+export interface OperatorCase {
+  name: string;
+  dims: Dims;
+  params?: Params;
+  /** Shapes of inputs whose pattern is `*` or starts with `...`; default: all sizes of `dims` in order. */
+  shapes?: Record<string, Shape>;
+  /** Optional inputs present in this case. */
+  with?: readonly string[];
+  /** Part of the quick subset that also runs on software GPUs. Default true. */
+  gpu?: boolean;
+}
+
+export interface OperatorRecord {
+  id: string;
+  summary: string;
+  equation: string;
+  inputs: readonly InputSpec[];
+  outputs: readonly OutputSpec[];
+  parameters: Record<string, ParameterSpec>;
+  /** Layout of the carried state, for sequence operators. */
+  state?: string;
+  /** Forms x backends that exist; earlier forms are preferred. */
+  forms: Partial<Record<Form, Partial<Record<BackendName, Implementation>>>>;
+  /** Gradient written with other operators; serves every form and backend without a kernel of its own. */
+  gradient?: Kernel;
+  /** Checks beyond shapes and ranges (cuSeqlens, index ranges). Runs once per call on the host side. */
+  check?: (call: Call) => void;
+  flops(dims: Dims, params: Params): number;
+  bytes(dims: Dims, params: Params): number;
+  cases: readonly OperatorCase[];
+  /** Draws one input for a case; default is standard normal (integers need this). */
+  sample?: (input: string, shape: Shape, uniform: () => number, dims: Dims, params: Params) => ArrayLike<number> | undefined;
+  sources: readonly string[];
+  /** Cases whose error is measured otherwise, by name: the smallest denominator in the unit of the result, and why. */
+  floors?: Record<string, { floor: number; reason: string }>;
+}
+
+export interface CallOptions {
+  form?: Form;
+  backend?: BackendName;
+}
+
+/** A record that can be called. */
+export interface Operator {
+  (inputs: OptionalTensors, params?: Params, options?: CallOptions): Tensors;
+  readonly record: OperatorRecord;
+}
+
+const registry = new Map<string, Operator>();
+
+/** Every operator that was defined, in order of definition. */
+export function operators(): Operator[] {
+  return [...registry.values()];
+}
+
+/** Looks an operator up by id. @throws ArgumentError that lists near names. */
+export function operator(id: string): Operator {
+  const found = registry.get(id);
+  if (!found)
+    throw new ArgumentError(`operator: id must be one of ${[...registry.keys()].join(', ')}, got ${show(id)}`);
+  return found;
+}
+
+/** Registers a record and returns the function that runs it. */
+export function defineOperator(op: OperatorRecord): Operator {
+  if (registry.has(op.id)) throw new ArgumentError(`defineOperator: id must be new, got ${show(op.id)}`);
+  const run = (inputs: OptionalTensors, params: Params = {}, options: CallOptions = {}) => execute(op, inputs, params, options);
+  const made = Object.assign(run, { record: op }) as Operator;
+  registry.set(op.id, made);
+  return made;
+}
+
+/** Sees the outermost calls of operators. */
+export type CallObserver = (op: OperatorRecord, dims: Dims, params: Params) => void;
+
+let observer: CallObserver | undefined;
+
+/** Runs `run` and reports every operator called in it, not those that kernels call in turn. */
+export function observeCalls<T>(see: CallObserver, run: () => T): T {
+  const before = observer;
+  observer = see;
+  try {
+    return run();
+  } finally {
+    observer = before;
+  }
+}
+
+function unobserved<T>(call: Call, run: () => T): T {
+  const see = observer;
+  if (!see) return run();
+  see(call.op, call.dims, call.params);
+  observer = undefined;
+  try {
+    return run();
+  } finally {
+    observer = see;
+  }
+}
+
+function execute(op: OperatorRecord, inputs: OptionalTensors, given: Params, options: CallOptions): Tensors {
+  const params = checkParams(op, given);
+  const present = op.inputs.flatMap((spec) => (inputs[spec.name] ? [inputs[spec.name]!] : []));
+  const call: Call = {
+    op,
+    in: inputs,
+    params,
+    dims: {},
+    lead: [],
+    training: shouldRecord(op, inputs),
+    saved: {},
+    out: {},
+    grad: {},
+    needs: () => true,
+  };
+  checkInputs(op, call);
+  op.check?.(call);
+  const backend = chooseBackend(op, present, options);
+  const implementation = resolve(op, backend, options);
+  // Kernels may be written with other operators; only this call goes on the tape.
+  const outputs = noGrad(() => unobserved(call, () => implementation.forward(call))) as Tensors;
+  for (const t of Object.values(outputs)) t.origin = op.id;
+  if (call.training) record(call, implementation, outputs);
+  return outputs;
+}
+
+/** Shapes, dtypes and devices against the record; binds the dims. */
+function checkInputs(op: OperatorRecord, call: Call): void {
+  for (const name of Object.keys(call.in))
+    if (!op.inputs.some((spec) => spec.name === name))
+      throw new ArgumentError(`${op.id}: inputs must be ${op.inputs.map((i) => i.name).join(', ')}, got ${show(name)}`);
+  let floatDtype: Dtype | undefined;
+  for (const spec of op.inputs) {
+    const t = call.in[spec.name];
+    if (t === undefined) {
+      if (!spec.optional) throw new ArgumentError(`${op.id}: ${spec.name} must be given (shape [${spec.shape}]), got undefined`);
+      continue;
+    }
+    if (!isTensor(t)) throw new ArgumentError(`${op.id}: ${spec.name} must be a tensor, got ${show(t)}; wrap numbers with tensor()`);
+    t.alive(op.id);
+    const accepted = spec.dtypes ?? (['f32', 'f64'] as const);
+    if (!accepted.includes(t.dtype))
+      throw new DtypeError(`${op.id}: ${spec.name} must be ${accepted.join(' or ')}, got ${t.dtype}`);
+    if (t.dtype === 'f32' || t.dtype === 'f64') {
+      if (floatDtype && floatDtype !== t.dtype)
+        throw new DtypeError(`${op.id}: ${spec.name} must be ${floatDtype} like the inputs before it, got ${t.dtype}; cast one`);
+      floatDtype = t.dtype;
+    }
+    bindShape(op.id, spec.name, spec.shape, t.shape, call.dims);
+    if (spec.shape.startsWith('...') && call.lead.length === 0)
+      (call as { lead: Shape }).lead = t.shape.slice(0, t.rank - spec.shape.split(' ').length + 1);
+  }
+}
+
+function checkParams(op: OperatorRecord, given: Params): Params {
+  for (const name of Object.keys(given))
+    if (!(name in op.parameters))
+      throw new ArgumentError(`${op.id}: parameters must be among ${Object.keys(op.parameters).join(', ') || '(none)'}, got ${show(name)}`);
+  const params: Params = {};
+  for (const [name, spec] of Object.entries(op.parameters)) {
+    const value = given[name] ?? spec.default;
+    if (value !== undefined) checkParam(op.id, name, spec, value);
+    params[name] = value;
+  }
+  return params;
+}
+
+function checkParam(id: string, name: string, spec: ParameterSpec, value: unknown): void {
+  const fail = (condition: string): never => {
+    throw new ArgumentError(`${id}: ${name} must ${condition}, got ${show(value)}`);
+  };
+  if (spec.type === 'integers') {
+    if (!Array.isArray(value) || !value.every(Number.isInteger)) fail('be an array of integers');
+  } else if (spec.type === 'integer') {
+    if (!Number.isInteger(value)) fail('be an integer');
+  } else if (typeof value !== spec.type || Number.isNaN(value)) fail(`be a ${spec.type}`);
+  if (spec.minimum !== undefined && (value as number) < spec.minimum) fail(`be >= ${spec.minimum}`);
+  if (spec.maximum !== undefined && (value as number) > spec.maximum) fail(`be <= ${spec.maximum}`);
+  if (spec.oneOf && !spec.oneOf.includes(value as string)) fail(`be one of ${spec.oneOf.join(', ')}`);
+}
+
+function chooseBackend(op: OperatorRecord, present: Tensor[], options: CallOptions): BackendName {
+  const device = present[0]?.device ?? (currentBackend() === 'webgpu' ? 'gpu' : 'host');
+  for (const t of present)
+    if (t.device !== device)
+      throw new DeviceError(`${op.id}: inputs must live on one device, got ${present.map((p) => p.device).join(', ')}; use t.to('gpu') or await t.toHost()`);
+  const wanted = options.backend ?? (device === 'gpu' ? 'webgpu' : currentBackend() === 'webgpu' ? 'cpu' : currentBackend());
+  if ((wanted === 'webgpu') !== (device === 'gpu'))
+    throw new DeviceError(`${op.id}: inputs must live on the ${wanted === 'webgpu' ? 'GPU' : 'host'} for backend ${wanted}, got tensors on the ${device}`);
+  if (!isOpen(wanted)) throw new DeviceError(`${op.id}: backend ${wanted} must be open, got a closed one; call "await openBackend('${wanted}')"`);
+  // Only the TypeScript kernels compute in f64.
+  return present.some((t) => t.dtype === 'f64') ? 'cpu' : wanted;
+}
+
+/** The implementation of a form on a backend. `wasm` falls back on the TypeScript kernel, which is as deterministic. */
+export function resolve(op: OperatorRecord, backend: BackendName, options: CallOptions = {}): Implementation {
+  const forms = options.form ? [options.form] : (Object.keys(op.forms) as Form[]).sort(preferFast);
+  const chain: BackendName[] = backend === 'wasm' ? ['wasm', 'cpu'] : [backend];
+  for (const b of chain)
+    for (const form of forms) {
+      const found = op.forms[form]?.[b];
+      if (found) return found;
+    }
+  const exist = Object.entries(op.forms).flatMap(([f, bs]) => Object.keys(bs ?? {}).map((b) => `${f}/${b}`));
+  throw new DeviceError(`${op.id}: form and backend must be one of ${exist.join(', ')}, got ${options.form ?? 'any'}/${backend}`);
+}
+
+function preferFast(a: Form, b: Form): number {
+  return Number(a === 'reference') - Number(b === 'reference') || Number(a === 'step') - Number(b === 'step');
+}
+
+/** Shape of an output by its pattern in the record. */
+export function outputShape(call: Call, name: string): number[] {
+  const spec = call.op.outputs.find((o) => o.name === name);
+  if (!spec) throw new ShapeError(`${call.op.id}: output must be declared, got ${show(name)}`);
+  return patternShape(spec.shape, call.dims, call.lead);
+}
+
+/** An uninitialised tensor on the device and in the float dtype of the first input, or as given. */
+export function allocate(call: Call, shape: Shape, dtype?: Dtype): Tensor {
+  const first = Object.values(call.in).find((t) => t && DTYPES.includes(t.dtype));
+  const like = Object.values(call.in).find((t) => t && (t.dtype === 'f32' || t.dtype === 'f64' || t.dtype === 'f16')) ?? first;
+  return Tensor.empty(shape, dtype ?? like?.dtype ?? 'f32', first?.device ?? 'host', call.op.id);
+}
+
+/** Throws ShapeError unless both shapes are equal. */
+export function requireSameShape(where: string, a: Tensor, b: Tensor): void {
+  if (!sameShape(a.shape, b.shape))
+    throw new ShapeError(`${where}: shapes must be equal, got ${show([...a.shape])} and ${show([...b.shape])}`);
+}
