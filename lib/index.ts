@@ -8,7 +8,14 @@ export { scope, keep } from './tensor/scope.js';
 export { memory } from './tensor/memory.js';
 export { grad, valueAndGrad, vjp, noGrad, checkpoint, customOp } from './tensor/tape.js';
 export { gradcheck } from './tensor/gradcheck.js';
-export { useBackend, openBackend, withBackend, currentBackend, type BackendName, type Form } from './tensor/backend.js';
+export {
+  useBackend,
+  openBackend,
+  withBackend,
+  currentBackend,
+  type BackendName,
+  type Form,
+} from './tensor/backend.js';
 export { defineOperator, operator, operators, type OperatorRecord } from './tensor/operator.js';
 export { caseInputs } from './tensor/cases.js';
 export { conform } from './tensor/conformance.js';

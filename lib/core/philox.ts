@@ -52,7 +52,7 @@ export function philoxBlock(
 }
 
 /** The four 32-bit words of Philox4x32-10 for a counter of four words and a key of two. */
-export function philox4x32(counter: ArrayLike<number>, key: ArrayLike<number>): Uint32Array<ArrayBuffer> {
+export function philox4x32(counter: ArrayLike<number>, key: ArrayLike<number>): Uint32Array {
   const out = new Uint32Array(4);
   philoxBlock(
     counter[0] >>> 0,

@@ -95,7 +95,7 @@ export class Random {
   }
 
   /** A random order of 0..n-1 (Fisher-Yates). */
-  permutation(n: number): Int32Array<ArrayBuffer> {
+  permutation(n: number): Int32Array {
     if (!Number.isInteger(n) || n < 0 || n > 2147483647) {
       throw new ArgumentError(`Random.permutation: n must be an integer in 0..2^31-1, got ${show(n)}`);
     }

@@ -94,7 +94,7 @@ export function tInterval(values: Values, confidence = 0.95): Interval {
 }
 
 /** The differences a[i] - b[i] of paired samples. */
-export function pairedDifferences(a: Values, b: Values): Float64Array<ArrayBuffer> {
+export function pairedDifferences(a: Values, b: Values): Float64Array {
   if (a.length !== b.length) {
     throw new ArgumentError(
       `pairedDifferences: b must have the length of a (${a.length}), got ${b.length}; pair values by seed`,

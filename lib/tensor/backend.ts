@@ -66,7 +66,9 @@ export function currentDevice(): DeviceName {
 /** Runs a synchronous function under another, already opened backend. */
 export function withBackend<T>(name: BackendName, run: () => T): T {
   if (!opened.has(name))
-    throw new DeviceError(`withBackend: backend ${name} must be open, got a closed one; call "await openBackend('${name}')"`);
+    throw new DeviceError(
+      `withBackend: backend ${name} must be open, got a closed one; call "await openBackend('${name}')"`,
+    );
   const before = current;
   current = name;
   try {

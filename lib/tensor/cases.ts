@@ -21,14 +21,20 @@ export function caseInputNames(op: OperatorRecord, c: OperatorCase): string[] {
 }
 
 /** Values of every input of a case, rounded to f32 so that all backends see the same numbers. */
-export function caseValues(op: OperatorRecord, c: OperatorCase, seed: number): Map<string, { shape: Shape; dtype: Dtype; values: Float64Array }> {
+export function caseValues(
+  op: OperatorRecord,
+  c: OperatorCase,
+  seed: number,
+): Map<string, { shape: Shape; dtype: Dtype; values: Float64Array }> {
   const found = new Map<string, { shape: Shape; dtype: Dtype; values: Float64Array }>();
   for (const name of caseInputNames(op, c)) {
     const spec = op.inputs.find((i) => i.name === name)!;
     const shape = caseShape(c, spec);
     const random = new Random(seed).split(`${op.id}/${c.name}/${name}`);
     const drawn = op.sample?.(name, shape, () => random.uniform(), c.dims, c.params ?? {});
-    const values = drawn ? Float64Array.from(drawn, Math.fround) : Float64Array.from({ length: sizeOf(shape) }, () => Math.fround(random.normal()));
+    const values = drawn
+      ? Float64Array.from(drawn, Math.fround)
+      : Float64Array.from({ length: sizeOf(shape) }, () => Math.fround(random.normal()));
     const integer = spec.dtypes !== undefined && spec.dtypes.every((d) => d === 'i32' || d === 'u32');
     found.set(name, { shape, dtype: integer ? 'i32' : 'f32', values });
   }
@@ -36,7 +42,11 @@ export function caseValues(op: OperatorRecord, c: OperatorCase, seed: number): M
 }
 
 /** Tensors of a case in f64 (for references) or f32. */
-export function caseInputs(op: OperatorRecord, c: OperatorCase, options: { seed?: number; float?: 'f32' | 'f64'; device?: DeviceName } = {}): OptionalTensors {
+export function caseInputs(
+  op: OperatorRecord,
+  c: OperatorCase,
+  options: { seed?: number; float?: 'f32' | 'f64'; device?: DeviceName } = {},
+): OptionalTensors {
   const { seed = 1, float = 'f32', device = 'host' } = options;
   const made: OptionalTensors = {};
   for (const [name, { shape, dtype, values }] of caseValues(op, c, seed))

@@ -16,10 +16,19 @@ interface Results {
 
 /** True when some output is differentiable with respect to some input. */
 export function isDifferentiable(op: OperatorRecord): boolean {
-  return op.inputs.some((i) => i.differentiable !== false) && op.outputs.some((o) => o.differentiable !== false);
+  return (
+    op.inputs.some((i) => i.differentiable !== false) && op.outputs.some((o) => o.differentiable !== false)
+  );
 }
 
-async function evaluate(op: Operator, c: OperatorCase, form: Form, backend: BackendName, float: 'f32' | 'f64', seed: number): Promise<Results> {
+async function evaluate(
+  op: Operator,
+  c: OperatorCase,
+  form: Form,
+  backend: BackendName,
+  float: 'f32' | 'f64',
+  seed: number,
+): Promise<Results> {
   const device = backend === 'webgpu' ? 'gpu' : 'host';
   const inputs = caseInputs(op.record, c, { seed, float, device });
   const run = (given: OptionalTensors) => op(given, c.params, { form, backend });
@@ -27,12 +36,27 @@ async function evaluate(op: Operator, c: OperatorCase, form: Form, backend: Back
   return { outputs: await read(outputs), gradients: await read(gradients) };
 }
 
-function pass(op: OperatorRecord, run: (given: OptionalTensors) => Tensors, inputs: OptionalTensors, c: OperatorCase, seed: number) {
+function pass(
+  op: OperatorRecord,
+  run: (given: OptionalTensors) => Tensors,
+  inputs: OptionalTensors,
+  c: OperatorCase,
+  seed: number,
+) {
   if (!isDifferentiable(op)) return { outputs: run(inputs), gradients: {} };
-  const smooth = Object.fromEntries(op.inputs.filter((i) => i.differentiable !== false && inputs[i.name]).map((i) => [i.name, inputs[i.name]!]));
-  const { outputs, pull } = vjp((leaves: Record<string, Tree>) => run({ ...inputs, ...(leaves as Tensors) }), smooth as Record<string, Tree>);
+  const smooth = Object.fromEntries(
+    op.inputs
+      .filter((i) => i.differentiable !== false && inputs[i.name])
+      .map((i) => [i.name, inputs[i.name]!]),
+  );
+  const { outputs, pull } = vjp(
+    (leaves: Record<string, Tree>) => run({ ...inputs, ...(leaves as Tensors) }),
+    smooth as Record<string, Tree>,
+  );
   const seeds: OptionalTensors = {};
-  for (const o of op.outputs) if (o.differentiable !== false) seeds[o.name] = drawLike(outputs[o.name], `${op.id}/${c.name}/grad/${o.name}`, seed);
+  for (const o of op.outputs)
+    if (o.differentiable !== false)
+      seeds[o.name] = drawLike(outputs[o.name], `${op.id}/${c.name}/grad/${o.name}`, seed);
   return { outputs, gradients: pull(seeds) as Tensors };
 }
 
@@ -44,7 +68,8 @@ function drawLike(t: Tensor, name: string, seed: number): Tensor {
 
 async function read(tensors: Tensors): Promise<Results['outputs']> {
   const found: Results['outputs'] = new Map();
-  for (const [name, t] of Object.entries(tensors)) found.set(name, { shape: t.shape, values: await t.data() });
+  for (const [name, t] of Object.entries(tensors))
+    found.set(name, { shape: t.shape, values: await t.data() });
   return found;
 }
 
@@ -52,7 +77,13 @@ async function read(tensors: Tensors): Promise<Results['outputs']> {
  * Compares outputs and gradients of `form` on `backend` (f32) with the reference (f64).
  * One comparison a tensor; `ok` is false for NaN, infinity, wrong shape, or an error above the table's row.
  */
-export async function conform(op: Operator, c: OperatorCase, form: Form, backend: BackendName, seed = 1): Promise<Comparison[]> {
+export async function conform(
+  op: Operator,
+  c: OperatorCase,
+  form: Form,
+  backend: BackendName,
+  seed = 1,
+): Promise<Comparison[]> {
   const expected = await evaluate(op, c, 'reference', 'cpu', 'f64', seed);
   const actual = await evaluate(op, c, form, backend, 'f32', seed);
   const floor = op.record.floors?.[c.name]?.floor ?? 1e-6;
@@ -62,9 +93,21 @@ export async function conform(op: Operator, c: OperatorCase, form: Form, backend
     for (const [name, want] of expected[kind]) {
       const got = actual[kind].get(name);
       const label = `${op.record.id} ${c.name} ${form}/${backend} ${kind === 'outputs' ? '' : 'gradient of '}${name}`;
-      found.push(compare(got?.values ?? [], want.values, { name: label, dims: want.shape, tolerance: row, seed, floor }));
+      found.push(
+        compare(got?.values ?? [], want.values, {
+          name: label,
+          dims: want.shape,
+          tolerance: row,
+          seed,
+          floor,
+        }),
+      );
       if (got && got.shape.join() !== want.shape.join())
-        found.push({ ...found[found.length - 1], ok: false, text: `${label}: shape [${got.shape.join()}] instead of [${want.shape.join()}]` });
+        found.push({
+          ...found[found.length - 1],
+          ok: false,
+          text: `${label}: shape [${got.shape.join()}] instead of [${want.shape.join()}]`,
+        });
     }
   }
   return found;

@@ -27,7 +27,10 @@ export function gradcheck(
 ): GradcheckReport {
   const { step = 1e-5, tolerance = 1e-6 } = options;
   for (const [i, t] of inputs.entries())
-    if (t.dtype !== 'f64') throw new ArgumentError(`gradcheck: input ${i} must be f64, got ${t.dtype}; finite differences drown in f32`);
+    if (t.dtype !== 'f64')
+      throw new ArgumentError(
+        `gradcheck: input ${i} must be f64, got ${t.dtype}; finite differences drown in f32`,
+      );
   const analytic = scope(() => {
     const both = valueAndGrad((p: Tensor[]) => fn(...p));
     return both(inputs).grads.map((g) => Float64Array.from(g.dataSync()));

@@ -185,7 +185,8 @@ export class HostMemory {
   /** Last resort: merges neighbouring free blocks of all classes into ranges and tries those. */
   #reclaim(capacity: number): number | undefined {
     const pieces = [...this.#ranges];
-    for (const [size, list] of this.#free) for (const start of list) pieces.push({ start, end: start + size });
+    for (const [size, list] of this.#free)
+      for (const start of list) pieces.push({ start, end: start + size });
     this.#free.clear();
     pieces.sort((a, b) => a.start - b.start);
     const merged: { start: number; end: number }[] = [];

@@ -28,7 +28,8 @@ export function memory(): MemoryTable {
 }
 
 function table(rows: MemoryTable['rows'], live: number): string {
-  const line = (a: string, b: string, c: string, d: string) => `${a.padEnd(28)}${b.padEnd(8)}${c.padStart(8)}${d.padStart(14)}`;
+  const line = (a: string, b: string, c: string, d: string) =>
+    `${a.padEnd(28)}${b.padEnd(8)}${c.padStart(8)}${d.padStart(14)}`;
   return [
     line('made by', 'device', 'tensors', 'bytes'),
     ...rows.map((r) => line(r.origin, r.device, String(r.tensors), r.bytes.toLocaleString('en'))),

@@ -98,7 +98,13 @@ export interface OperatorRecord {
   bytes(dims: Dims, params: Params): number;
   cases: readonly OperatorCase[];
   /** Draws one input for a case; default is standard normal (integers need this). */
-  sample?: (input: string, shape: Shape, uniform: () => number, dims: Dims, params: Params) => ArrayLike<number> | undefined;
+  sample?: (
+    input: string,
+    shape: Shape,
+    uniform: () => number,
+    dims: Dims,
+    params: Params,
+  ) => ArrayLike<number> | undefined;
   sources: readonly string[];
   /** Cases whose error is measured otherwise, by name: the smallest denominator in the unit of the result, and why. */
   floors?: Record<string, { floor: number; reason: string }>;
@@ -126,14 +132,17 @@ export function operators(): Operator[] {
 export function operator(id: string): Operator {
   const found = registry.get(id);
   if (!found)
-    throw new ArgumentError(`operator: id must be one of ${[...registry.keys()].join(', ')}, got ${show(id)}`);
+    throw new ArgumentError(
+      `operator: id must be one of ${[...registry.keys()].join(', ')}, got ${show(id)}`,
+    );
   return found;
 }
 
 /** Registers a record and returns the function that runs it. */
 export function defineOperator(op: OperatorRecord): Operator {
   if (registry.has(op.id)) throw new ArgumentError(`defineOperator: id must be new, got ${show(op.id)}`);
-  const run = (inputs: OptionalTensors, params: Params = {}, options: CallOptions = {}) => execute(op, inputs, params, options);
+  const run = (inputs: OptionalTensors, params: Params = {}, options: CallOptions = {}) =>
+    execute(op, inputs, params, options);
   const made = Object.assign(run, { record: op }) as Operator;
   registry.set(op.id, made);
   return made;
@@ -197,22 +206,32 @@ function execute(op: OperatorRecord, inputs: OptionalTensors, given: Params, opt
 function checkInputs(op: OperatorRecord, call: Call): void {
   for (const name of Object.keys(call.in))
     if (!op.inputs.some((spec) => spec.name === name))
-      throw new ArgumentError(`${op.id}: inputs must be ${op.inputs.map((i) => i.name).join(', ')}, got ${show(name)}`);
+      throw new ArgumentError(
+        `${op.id}: inputs must be ${op.inputs.map((i) => i.name).join(', ')}, got ${show(name)}`,
+      );
   let floatDtype: Dtype | undefined;
   for (const spec of op.inputs) {
     const t = call.in[spec.name];
     if (t === undefined) {
-      if (!spec.optional) throw new ArgumentError(`${op.id}: ${spec.name} must be given (shape [${spec.shape}]), got undefined`);
+      if (!spec.optional)
+        throw new ArgumentError(
+          `${op.id}: ${spec.name} must be given (shape [${spec.shape}]), got undefined`,
+        );
       continue;
     }
-    if (!isTensor(t)) throw new ArgumentError(`${op.id}: ${spec.name} must be a tensor, got ${show(t)}; wrap numbers with tensor()`);
+    if (!isTensor(t))
+      throw new ArgumentError(
+        `${op.id}: ${spec.name} must be a tensor, got ${show(t)}; wrap numbers with tensor()`,
+      );
     t.alive(op.id);
     const accepted = spec.dtypes ?? (['f32', 'f64'] as const);
     if (!accepted.includes(t.dtype))
       throw new DtypeError(`${op.id}: ${spec.name} must be ${accepted.join(' or ')}, got ${t.dtype}`);
     if (t.dtype === 'f32' || t.dtype === 'f64') {
       if (floatDtype && floatDtype !== t.dtype)
-        throw new DtypeError(`${op.id}: ${spec.name} must be ${floatDtype} like the inputs before it, got ${t.dtype}; cast one`);
+        throw new DtypeError(
+          `${op.id}: ${spec.name} must be ${floatDtype} like the inputs before it, got ${t.dtype}; cast one`,
+        );
       floatDtype = t.dtype;
     }
     bindShape(op.id, spec.name, spec.shape, t.shape, call.dims);
@@ -224,7 +243,9 @@ function checkInputs(op: OperatorRecord, call: Call): void {
 function checkParams(op: OperatorRecord, given: Params): Params {
   for (const name of Object.keys(given))
     if (!(name in op.parameters))
-      throw new ArgumentError(`${op.id}: parameters must be among ${Object.keys(op.parameters).join(', ') || '(none)'}, got ${show(name)}`);
+      throw new ArgumentError(
+        `${op.id}: parameters must be among ${Object.keys(op.parameters).join(', ') || '(none)'}, got ${show(name)}`,
+      );
   const params: Params = {};
   for (const [name, spec] of Object.entries(op.parameters)) {
     const value = given[name] ?? spec.default;
@@ -252,11 +273,20 @@ function chooseBackend(op: OperatorRecord, present: Tensor[], options: CallOptio
   const device = present[0]?.device ?? (currentBackend() === 'webgpu' ? 'gpu' : 'host');
   for (const t of present)
     if (t.device !== device)
-      throw new DeviceError(`${op.id}: inputs must live on one device, got ${present.map((p) => p.device).join(', ')}; use t.to('gpu') or await t.toHost()`);
-  const wanted = options.backend ?? (device === 'gpu' ? 'webgpu' : currentBackend() === 'webgpu' ? 'cpu' : currentBackend());
+      throw new DeviceError(
+        `${op.id}: inputs must live on one device, got ${present.map((p) => p.device).join(', ')}; use t.to('gpu') or await t.toHost()`,
+      );
+  const wanted =
+    options.backend ??
+    (device === 'gpu' ? 'webgpu' : currentBackend() === 'webgpu' ? 'cpu' : currentBackend());
   if ((wanted === 'webgpu') !== (device === 'gpu'))
-    throw new DeviceError(`${op.id}: inputs must live on the ${wanted === 'webgpu' ? 'GPU' : 'host'} for backend ${wanted}, got tensors on the ${device}`);
-  if (!isOpen(wanted)) throw new DeviceError(`${op.id}: backend ${wanted} must be open, got a closed one; call "await openBackend('${wanted}')"`);
+    throw new DeviceError(
+      `${op.id}: inputs must live on the ${wanted === 'webgpu' ? 'GPU' : 'host'} for backend ${wanted}, got tensors on the ${device}`,
+    );
+  if (!isOpen(wanted))
+    throw new DeviceError(
+      `${op.id}: backend ${wanted} must be open, got a closed one; call "await openBackend('${wanted}')"`,
+    );
   // Only the TypeScript kernels compute in f64.
   return present.some((t) => t.dtype === 'f64') ? 'cpu' : wanted;
 }
@@ -271,7 +301,9 @@ export function resolve(op: OperatorRecord, backend: BackendName, options: CallO
       if (found) return found;
     }
   const exist = Object.entries(op.forms).flatMap(([f, bs]) => Object.keys(bs ?? {}).map((b) => `${f}/${b}`));
-  throw new DeviceError(`${op.id}: form and backend must be one of ${exist.join(', ')}, got ${options.form ?? 'any'}/${backend}`);
+  throw new DeviceError(
+    `${op.id}: form and backend must be one of ${exist.join(', ')}, got ${options.form ?? 'any'}/${backend}`,
+  );
 }
 
 function preferFast(a: Form, b: Form): number {
@@ -288,12 +320,16 @@ export function outputShape(call: Call, name: string): number[] {
 /** An uninitialised tensor on the device and in the float dtype of the first input, or as given. */
 export function allocate(call: Call, shape: Shape, dtype?: Dtype): Tensor {
   const first = Object.values(call.in).find((t) => t && DTYPES.includes(t.dtype));
-  const like = Object.values(call.in).find((t) => t && (t.dtype === 'f32' || t.dtype === 'f64' || t.dtype === 'f16')) ?? first;
+  const like =
+    Object.values(call.in).find((t) => t && (t.dtype === 'f32' || t.dtype === 'f64' || t.dtype === 'f16')) ??
+    first;
   return Tensor.empty(shape, dtype ?? like?.dtype ?? 'f32', first?.device ?? 'host', call.op.id);
 }
 
 /** Throws ShapeError unless both shapes are equal. */
 export function requireSameShape(where: string, a: Tensor, b: Tensor): void {
   if (!sameShape(a.shape, b.shape))
-    throw new ShapeError(`${where}: shapes must be equal, got ${show([...a.shape])} and ${show([...b.shape])}`);
+    throw new ShapeError(
+      `${where}: shapes must be equal, got ${show([...a.shape])} and ${show([...b.shape])}`,
+    );
 }

@@ -31,7 +31,9 @@ export function scope<T>(fn: () => T): T {
   try {
     result = fn();
     if (typeof (result as { then?: unknown } | undefined)?.then === 'function')
-      throw new ArgumentError('scope: fn must be synchronous, got a function returning a promise; read data after the scope');
+      throw new ArgumentError(
+        'scope: fn must be synchronous, got a function returning a promise; read data after the scope',
+      );
     finished = true;
     return result;
   } finally {

@@ -50,7 +50,9 @@ export function shouldRecord(op: OperatorRecord, inputs: OptionalTensors): boole
       throw new ArgumentError(
         `checkpoint: fn must receive every recorded tensor as an argument, got ${t.origin} ${show([...t.shape])} from outside`,
       );
-  return op.inputs.some((spec) => spec.differentiable !== false && inputs[spec.name] && tape.tracked.has(inputs[spec.name]!.id));
+  return op.inputs.some(
+    (spec) => spec.differentiable !== false && inputs[spec.name] && tape.tracked.has(inputs[spec.name]!.id),
+  );
 }
 
 /** Puts a finished forward call on the tape. */
@@ -58,14 +60,18 @@ export function record(call: Call, implementation: Implementation, outputs: Tens
   const backward: Kernel | undefined = implementation.backward ?? call.op.gradient;
   if (!backward) {
     if (call.op.outputs.every((o) => o.differentiable === false)) return;
-    throw new ArgumentError(`${call.op.id}: operator must have a gradient here, got none; wrap it in noGrad()`);
+    throw new ArgumentError(
+      `${call.op.id}: operator must have a gradient here, got none; wrap it in noGrad()`,
+    );
   }
   const differentiable = new Set(call.op.inputs.filter((i) => i.differentiable !== false).map((i) => i.name));
   recordNode({
     name: call.op.id,
     inputs: Object.fromEntries(Object.entries(call.in).filter(([k, t]) => t && differentiable.has(k))),
     outputs: Object.fromEntries(
-      Object.entries(outputs).filter(([k]) => call.op.outputs.find((o) => o.name === k)?.differentiable !== false),
+      Object.entries(outputs).filter(
+        ([k]) => call.op.outputs.find((o) => o.name === k)?.differentiable !== false,
+      ),
     ),
     saved: call.saved,
     backward: (grads, needs) => backward({ ...call, out: outputs, grad: grads, needs }),
@@ -88,14 +94,23 @@ export function valueAndGrad<P extends Tree, A extends unknown[], X>(
   fn: (params: P, ...rest: A) => Tensor | [Tensor, X],
 ): (params: P, ...rest: A) => { value: Tensor; grads: P; aux: X | undefined } {
   return (params, ...rest) => {
-    if (activeTape()) throw new ArgumentError('valueAndGrad: must not run inside another recorded function, got a nested call; second derivatives are not supported');
+    if (activeTape())
+      throw new ArgumentError(
+        'valueAndGrad: must not run inside another recorded function, got a nested call; second derivatives are not supported',
+      );
     const tape = new Tape();
     for (const t of treeTensors(params)) tape.tracked.add(t.id);
     const result = push(tape, () => fn(params, ...rest));
     const [value, aux] = Array.isArray(result) ? result : [result, undefined];
     if (!isTensor(value) || value.size !== 1)
-      throw new ArgumentError(`valueAndGrad: fn must return a scalar tensor, got ${isTensor(value) ? show([...value.shape]) : show(value)}`);
-    const grads = runBackward(tape, new Map([[value.id, onesLike(value)]]), new Set(treeTensors(params).map((t) => t.id)));
+      throw new ArgumentError(
+        `valueAndGrad: fn must return a scalar tensor, got ${isTensor(value) ? show([...value.shape]) : show(value)}`,
+      );
+    const grads = runBackward(
+      tape,
+      new Map([[value.id, onesLike(value)]]),
+      new Set(treeTensors(params).map((t) => t.id)),
+    );
     return { value, aux, grads: treeMap(params, (t) => grads.get(t.id) ?? zerosLike(t)) };
   };
 }
@@ -104,15 +119,21 @@ export function valueAndGrad<P extends Tree, A extends unknown[], X>(
  * Runs `fn` on a tree of tensors and gives back its named outputs together with the pull-back: output gradients in
  * (missing ones count as zero), gradients of the tree out. May be pulled once.
  */
-export function vjp<P extends Tree>(fn: (params: P) => Tensors, params: P): { outputs: Tensors; pull(grads: OptionalTensors): P } {
-  if (activeTape()) throw new ArgumentError('vjp: must not run inside another recorded function, got a nested call; second derivatives are not supported');
+export function vjp<P extends Tree>(
+  fn: (params: P) => Tensors,
+  params: P,
+): { outputs: Tensors; pull: (grads: OptionalTensors) => P } {
+  if (activeTape())
+    throw new ArgumentError(
+      'vjp: must not run inside another recorded function, got a nested call; second derivatives are not supported',
+    );
   const tape = new Tape();
   const leaves = treeTensors(params);
   for (const t of leaves) tape.tracked.add(t.id);
   const outputs = push(tape, () => fn(params));
   const pull = (grads: OptionalTensors) => {
     const seeds = new Map<number, Tensor>();
-    for (const [name, t] of Object.entries(outputs)) if (grads[name]) seeds.set(t.id, grads[name]!.view());
+    for (const [name, t] of Object.entries(outputs)) if (grads[name]) seeds.set(t.id, grads[name].view());
     const found = runBackward(tape, seeds, new Set(leaves.map((t) => t.id)));
     return treeMap(params, (t) => found.get(t.id) ?? zerosLike(t));
   };
@@ -120,7 +141,9 @@ export function vjp<P extends Tree>(fn: (params: P) => Tensors, params: P): { ou
 }
 
 /** As valueAndGrad, gradients only. */
-export function grad<P extends Tree, A extends unknown[]>(fn: (params: P, ...rest: A) => Tensor): (params: P, ...rest: A) => P {
+export function grad<P extends Tree, A extends unknown[]>(
+  fn: (params: P, ...rest: A) => Tensor,
+): (params: P, ...rest: A) => P {
   const both = valueAndGrad(fn);
   return (params, ...rest) => {
     const { value, grads } = both(params, ...rest);
@@ -138,7 +161,9 @@ function zerosLike(t: Tensor): Tensor {
 }
 
 let addTensors: (a: Tensor, b: Tensor) => Tensor = () => {
-  throw new ArgumentError('tape: the operators must be loaded, got none; import the library through its index');
+  throw new ArgumentError(
+    'tape: the operators must be loaded, got none; import the library through its index',
+  );
 };
 
 /** The operators register their addition here; the tape lies below them. */
@@ -154,7 +179,8 @@ function runBackward(tape: Tape, grads: Map<number, Tensor>, leaves: Set<number>
       const outputGrads: OptionalTensors = {};
       for (const [name, t] of Object.entries(node.outputs)) outputGrads[name] = grads.get(t.id);
       if (Object.values(outputGrads).every((g) => g === undefined)) continue;
-      const needs = (name: string) => node.inputs[name] !== undefined && tape.tracked.has(node.inputs[name]!.id);
+      const needs = (name: string) =>
+        node.inputs[name] !== undefined && tape.tracked.has(node.inputs[name].id);
       const inputGrads = node.backward(outputGrads, needs);
       distribute(node, inputGrads, outputGrads, needs, grads);
       for (const t of Object.values(node.outputs)) {
@@ -168,13 +194,22 @@ function runBackward(tape: Tape, grads: Map<number, Tensor>, leaves: Set<number>
   });
 }
 
-function distribute(node: Node, made: OptionalTensors, given: OptionalTensors, needs: (name: string) => boolean, grads: Map<number, Tensor>): void {
+function distribute(
+  node: Node,
+  made: OptionalTensors,
+  given: OptionalTensors,
+  needs: (name: string) => boolean,
+  grads: Map<number, Tensor>,
+): void {
   const owned = new Set<Tensor>();
   for (const [name, input] of Object.entries(node.inputs)) {
     if (!input || !needs(name)) continue;
     let g = made[name];
     if (!g) throw new ArgumentError(`${node.name}: backward must return a gradient for ${name}, got none`);
-    if (!sameShape(g.shape, input.shape)) throw new ArgumentError(`${node.name}: gradient of ${name} must have shape ${show([...input.shape])}, got ${show([...g.shape])}`);
+    if (!sameShape(g.shape, input.shape))
+      throw new ArgumentError(
+        `${node.name}: gradient of ${name} must have shape ${show([...input.shape])}, got ${show([...g.shape])}`,
+      );
     // A gradient handed through unchanged stays owned by its giver; the same tensor may serve two inputs.
     if (owned.has(g) || Object.values(given).includes(g)) g = g.view();
     owned.add(g);
@@ -187,7 +222,8 @@ function distribute(node: Node, made: OptionalTensors, given: OptionalTensors, n
     before.dispose();
     g.dispose();
   }
-  for (const [name, g] of Object.entries(made)) if (g && !needs(name) && !owned.has(g) && !Object.values(given).includes(g)) g.dispose();
+  for (const [name, g] of Object.entries(made))
+    if (g && !needs(name) && !owned.has(g) && !Object.values(given).includes(g)) g.dispose();
 }
 
 /** Context handed to a custom operator's two functions; `save` keeps tensors for the backward pass. */
@@ -220,7 +256,8 @@ export function customOp(definition: {
       inputs: named,
       outputs: { y },
       saved,
-      backward: (grads) => Object.fromEntries(definition.backward(grads['y']!, inputs, y, ctx).map((g, i) => [String(i), g])),
+      backward: (grads) =>
+        Object.fromEntries(definition.backward(grads['y']!, inputs, y, ctx).map((g, i) => [String(i), g])),
     });
     return y;
   };
@@ -249,7 +286,11 @@ export function checkpoint<A extends Tree[]>(fn: (...args: A) => Tensor): (...ar
         const again = new Tape();
         for (const t of leaves) again.tracked.add(t.id);
         const value = push(again, () => fn(...args));
-        const found = runBackward(again, new Map([[value.id, grads['y']!.view()]]), new Set(leaves.map((t) => t.id)));
+        const found = runBackward(
+          again,
+          new Map([[value.id, grads['y']!.view()]]),
+          new Set(leaves.map((t) => t.id)),
+        );
         const result = Object.fromEntries(leaves.map((t, i) => [String(i), found.get(t.id) ?? zerosLike(t)]));
         releaseInterior(again, undefined);
         return result;

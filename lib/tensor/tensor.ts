@@ -39,7 +39,12 @@ export class Tensor {
   }
 
   /** Fresh memory with undefined contents. Kernels must write every element. */
-  static empty(shape: Shape, dtype: Dtype = 'f32', device: DeviceName = currentDevice(), origin = 'empty'): Tensor {
+  static empty(
+    shape: Shape,
+    dtype: Dtype = 'f32',
+    device: DeviceName = currentDevice(),
+    origin = 'empty',
+  ): Tensor {
     checkShape(origin, 'shape', shape);
     if (!DTYPES.includes(dtype))
       throw new DtypeError(`${origin}: dtype must be one of ${DTYPES.join(', ')}, got ${show(dtype)}`);
@@ -81,7 +86,9 @@ export class Tensor {
   dataSync(): HostArray {
     const storage = this.alive('dataSync');
     if (storage.device === 'gpu')
-      throw new DeviceError('dataSync: tensor must live on the host, got one on the GPU; use "await t.data()"');
+      throw new DeviceError(
+        'dataSync: tensor must live on the host, got one on the GPU; use "await t.data()"',
+      );
     return storage.view(this.dtype, this.offset, this.size);
   }
 
@@ -107,13 +114,14 @@ export class Tensor {
     // slice() of a view on shared memory would stay shared; a plain copy is safe to post, hash and keep.
     const Plain = raw.constructor as new (n: number) => Float32Array;
     const copy = new Plain(raw.length);
-    copy.set(raw as Float32Array);
+    copy.set(raw);
     return copy;
   }
 
   /** The only element of a one-element tensor. */
   async item(): Promise<number> {
-    if (this.size !== 1) throw new ShapeError(`item: tensor must have one element, got ${show([...this.shape])}`);
+    if (this.size !== 1)
+      throw new ShapeError(`item: tensor must have one element, got ${show([...this.shape])}`);
     return (await this.data())[0];
   }
 
@@ -121,7 +129,9 @@ export class Tensor {
   pointer(where: string): number {
     const p = this.alive(where).pointer;
     if (p === undefined)
-      throw new DeviceError(`${where}: tensor must be f32, i32 or f16 on the host, got ${this.dtype} on ${this.device}`);
+      throw new DeviceError(
+        `${where}: tensor must be f32, i32 or f16 on the host, got ${this.dtype} on ${this.device}`,
+      );
     return p + this.offset * dtypeBytes(this.dtype);
   }
 
@@ -156,7 +166,7 @@ export class Tensor {
       this.size * dtypeBytes(this.dtype),
     );
     const made = Tensor.empty(this.shape, this.dtype, 'host', 'toHost');
-    (made.dataSync() as Float32Array).set(typedView(this.dtype, read) as Float32Array);
+    (made.dataSync() as Float32Array).set(typedView(this.dtype, read));
     return made;
   }
 
@@ -173,7 +183,9 @@ export class Tensor {
   /** The storage, or an error that names the operator which made a disposed tensor. */
   alive(where: string): Storage {
     if (!this.storage || this.storage.released)
-      throw new DeviceError(`${where}: tensor must not be disposed, got ${this.origin} ${show([...this.shape])} after dispose`);
+      throw new DeviceError(
+        `${where}: tensor must not be disposed, got ${this.origin} ${show([...this.shape])} after dispose`,
+      );
     return this.storage;
   }
 
@@ -205,7 +217,8 @@ export function isTensor(value: unknown): value is Tensor {
 }
 
 /** Numbers, nested arrays of numbers, or a typed array. */
-export type TensorData = number | readonly number[] | readonly (readonly number[])[] | HostArray | readonly unknown[];
+export type TensorData =
+  number | readonly number[] | readonly (readonly number[])[] | HostArray | readonly unknown[];
 
 /**
  * Makes a tensor from numbers, nested arrays or a typed array.
@@ -216,16 +229,18 @@ export function tensor(
   data: TensorData,
   options: { shape?: Shape; dtype?: Dtype; device?: DeviceName } = {},
 ): Tensor {
-  const flat = ArrayBuffer.isView(data) ? (data as HostArray) : flatten(data);
+  const flat = ArrayBuffer.isView(data) ? data : flatten(data);
   const shape = options.shape ?? (ArrayBuffer.isView(data) ? [flat.length] : nestedShape(data));
   checkShape('tensor', 'shape', shape);
   if (sizeOf(shape) !== flat.length)
-    throw new ShapeError(`tensor: data must have ${sizeOf(shape)} elements for shape ${show([...shape])}, got ${flat.length}`);
+    throw new ShapeError(
+      `tensor: data must have ${sizeOf(shape)} elements for shape ${show([...shape])}, got ${flat.length}`,
+    );
   const dtype = options.dtype ?? dtypeOf(data);
   const made = Tensor.empty(shape, dtype, 'host', 'tensor');
   const target = made.dataSync();
   if (dtype === 'f16') for (let i = 0; i < flat.length; i++) target[i] = getFloat16Bits(flat[i]);
-  else if (isFloat(dtype)) (target as Float32Array).set(flat as Float32Array);
+  else if (isFloat(dtype)) (target as Float32Array).set(flat);
   else copyIntegers(target as Int32Array, flat, dtype);
   if ((options.device ?? currentDevice()) === 'host') return made;
   const uploaded = made.to('gpu');
@@ -234,7 +249,11 @@ export function tensor(
 }
 
 /** A tensor with every element set to `value`. */
-export function full(shape: Shape, value: number, options: { dtype?: Dtype; device?: DeviceName } = {}): Tensor {
+export function full(
+  shape: Shape,
+  value: number,
+  options: { dtype?: Dtype; device?: DeviceName } = {},
+): Tensor {
   checkShape('full', 'shape', shape);
   return tensor(new Float64Array(sizeOf(shape)).fill(value), { dtype: 'f32', ...options, shape });
 }
@@ -252,7 +271,9 @@ function copyIntegers(target: Int32Array, source: ArrayLike<number>, dtype: Dtyp
   for (let i = 0; i < source.length; i++) {
     const v = source[i];
     if (!Number.isInteger(v) || v < low || v > high)
-      throw new DtypeError(`tensor: data must be integers in [${low}, ${high}] for ${dtype}, got ${v} at ${i}`);
+      throw new DtypeError(
+        `tensor: data must be integers in [${low}, ${high}] for ${dtype}, got ${v} at ${i}`,
+      );
     target[i] = v;
   }
 }
@@ -262,7 +283,9 @@ function dtypeOf(data: TensorData): Dtype {
   if (data instanceof Int32Array) return 'i32';
   if (data instanceof Uint32Array) return 'u32';
   if (data instanceof Uint16Array)
-    throw new ArgumentError('tensor: dtype must be given for a Uint16Array, got none; widen f16 bits to Float32Array first');
+    throw new ArgumentError(
+      'tensor: dtype must be given for a Uint16Array, got none; widen f16 bits to Float32Array first',
+    );
   return 'f32';
 }
 
@@ -274,7 +297,8 @@ function nestedShape(data: unknown): number[] {
 
 function flatten(data: unknown): number[] {
   if (typeof data === 'number') return [data];
-  if (!Array.isArray(data)) throw new ArgumentError(`tensor: data must be numbers or arrays of numbers, got ${show(data)}`);
+  if (!Array.isArray(data))
+    throw new ArgumentError(`tensor: data must be numbers or arrays of numbers, got ${show(data)}`);
   const inner = data.map(flatten);
   if (inner.some((row) => row.length !== inner[0].length))
     throw new ShapeError('tensor: data must be rectangular, got rows of different lengths');

@@ -15,7 +15,8 @@ function isLeaf(value: unknown): value is Tensor {
 export function treeTensors(value: unknown): Tensor[] {
   if (isLeaf(value)) return [value];
   if (Array.isArray(value)) return value.flatMap(treeTensors);
-  if (typeof value === 'object' && value !== null && isPlain(value)) return Object.values(value).flatMap(treeTensors);
+  if (typeof value === 'object' && value !== null && isPlain(value))
+    return Object.values(value).flatMap(treeTensors);
   return [];
 }
 
@@ -24,7 +25,9 @@ export function treeEntries(tree: Tree, prefix = ''): [string, Tensor][] {
   if (isLeaf(tree)) return [[prefix, tree]];
   if (typeof tree !== 'object' || tree === null)
     throw new ArgumentError(`tree: leaf ${prefix || '(root)'} must be a tensor, got ${show(tree)}`);
-  return Object.entries(tree as Record<string, Tree>).flatMap(([k, v]) => treeEntries(v, prefix ? `${prefix}.${k}` : k));
+  return Object.entries(tree as Record<string, Tree>).flatMap(([k, v]) =>
+    treeEntries(v, prefix ? `${prefix}.${k}` : k),
+  );
 }
 
 /** A tree of the same structure with every leaf replaced. */
@@ -38,6 +41,6 @@ export function treeMap<T extends Tree>(tree: T, fn: (t: Tensor, path: string) =
 }
 
 function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
+  const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

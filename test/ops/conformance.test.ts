@@ -33,7 +33,10 @@ function readOut(op: OperatorRecord, outputs: Tensors): Tensor {
     .map((o) => {
       const t = outputs[o.name];
       const random = new Random(3).split(o.name);
-      const weights = tensor(Float64Array.from({ length: t.size }, () => random.normal()), { shape: t.shape, dtype: 'f64', device: 'host' });
+      const weights = tensor(
+        Float64Array.from({ length: t.size }, () => random.normal()),
+        { shape: t.shape, dtype: 'f64', device: 'host' },
+      );
       return sum(mul(t, weights));
     });
   return parts.reduce((a, b) => add(a, b));
@@ -43,13 +46,26 @@ describe('gradients of the references equal finite differences in f64', () => {
   for (const op of operators()) {
     // A cast to f32 has no digits left for a difference quotient; its gradient is checked above.
     if (!isDifferentiable(op.record) || op.record.id === 'ops/cast') continue;
-    const c = op.record.cases.find((k) => Object.values(k.dims).every((d) => d <= 20) && k.name !== 'empty') ?? op.record.cases[0];
+    const c =
+      op.record.cases.find((k) => Object.values(k.dims).every((d) => d <= 20) && k.name !== 'empty') ??
+      op.record.cases[0];
     it(`${op.record.id} ${c.name}`, () => {
       const inputs = caseInputs(op.record, c, { float: 'f64' });
-      const names = op.record.inputs.filter((i) => i.differentiable !== false && inputs[i.name]).map((i) => i.name);
+      const names = op.record.inputs
+        .filter((i) => i.differentiable !== false && inputs[i.name])
+        .map((i) => i.name);
       const fn = (...given: Tensor[]) =>
-        readOut(op.record, op({ ...inputs, ...Object.fromEntries(names.map((n, i) => [n, given[i]])) }, c.params, { form: 'reference', backend: 'cpu' }));
-      const report = gradcheck(fn, names.map((n) => inputs[n]!));
+        readOut(
+          op.record,
+          op({ ...inputs, ...Object.fromEntries(names.map((n, i) => [n, given[i]])) }, c.params, {
+            form: 'reference',
+            backend: 'cpu',
+          }),
+        );
+      const report = gradcheck(
+        fn,
+        names.map((n) => inputs[n]!),
+      );
       expect(report.ok, JSON.stringify({ ...report, input: names[report.input] })).toBe(true);
     });
   }

@@ -30,13 +30,16 @@ const recurrentForward: Kernel = (call) => {
         }
         to[at] = s.z ? sum * s.z[at] * math.sigmoid(s.z[at]) : sum;
       }
-    last.set(h as never, row * D * N);
+    last.set(h, row * D * N);
   }
   return { y, finalState };
 };
 
 /** The TypeScript recurrent form; its backward pass is the reference's, which keeps one channel's states at a time. */
-export const recurrentCpu: Implementation = { forward: recurrentForward, backward: selectiveScanReference.backward };
+export const recurrentCpu: Implementation = {
+  forward: recurrentForward,
+  backward: selectiveScanReference.backward,
+};
 
 const at = (t: Tensor | undefined) => t?.pointer('selective-scan') ?? 0;
 
@@ -77,14 +80,24 @@ export const recurrentWasm: Implementation = {
     const dims = wasmDims(call);
     const y = allocate(call, call.in.u!.shape);
     const finalState = allocate(call, [dims.S, dims.D, dims.N]);
-    if (call.training) call.saved.checkpoints = Tensor.empty([calls.scanCheckpointFloats(dims)], 'f32', 'host', 'selective-scan');
+    if (call.training)
+      call.saved.checkpoints = Tensor.empty(
+        [calls.scanCheckpointFloats(dims)],
+        'f32',
+        'host',
+        'selective-scan',
+      );
     const outputs = { y: at(y), final: at(finalState), checkpoints: at(call.saved.checkpoints) };
-    calls.selectiveScan(dims, { ...inputAddresses(call), ...outputs }, { softplus: Boolean(call.params.softplus) });
+    calls.selectiveScan(
+      dims,
+      { ...inputAddresses(call), ...outputs },
+      { softplus: Boolean(call.params.softplus) },
+    );
     return { y, finalState };
   },
   backward: (call) => {
     const dy = call.grad.y ?? zeros(call.out.y.shape, { device: 'host' });
-    const like = (name: string) => call.in[name] && allocate(call, call.in[name]!.shape);
+    const like = (name: string) => call.in[name] && allocate(call, call.in[name].shape);
     const { initialState, ...made } = {
       u: like('u'),
       delta: like('delta'),
@@ -125,7 +138,8 @@ export function stepOf(implementation: Implementation): Implementation {
   return {
     ...implementation,
     forward: (call) => {
-      if (call.dims.T !== 1) throw new ArgumentError(`selective-scan: u must hold one token in form step, got T = ${call.dims.T}`);
+      if (call.dims.T !== 1)
+        throw new ArgumentError(`selective-scan: u must hold one token in form step, got T = ${call.dims.T}`);
       return implementation.forward(call);
     },
   };

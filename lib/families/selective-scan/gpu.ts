@@ -1,8 +1,8 @@
 /** Selective scan on the GPU: recurrent, with a backward scan from checkpoints. */
 import { dispatch, floatType, gpuEmpty } from '../../gpu/dispatch.js';
 import type { Call, Implementation, OptionalTensors } from '../../tensor/operator.js';
-import { full, type Tensor } from '../../tensor/tensor.js';
-import { sumAxisGpu } from '../../ops/reduce/gpu.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { sumAxisGpu, zerosGpu } from '../../ops/reduce/gpu.js';
 import { stridedGpu } from '../../ops/structure/gpu.js';
 import { stridesOf } from '../../core/shape.js';
 
@@ -18,7 +18,15 @@ interface Plan {
   width: number;
   defs: { F: 'f32' | 'f16'; N: string };
   /** Fields that every scan kernel reads. */
-  params: { d: number; states: number; time: number; groups: number; b_varies: number; c_varies: number; packed: number };
+  params: {
+    d: number;
+    states: number;
+    time: number;
+    groups: number;
+    b_varies: number;
+    c_varies: number;
+    packed: number;
+  };
 }
 
 function planOf(call: Call): Plan {
@@ -47,7 +55,14 @@ function channelTable(call: Call): Tensor {
   const { D, N } = call.dims;
   const channel = gpuEmpty(WHERE, [D, N + 2]);
   const overrides = { SKIP: skip ? 1 : 0, BIAS: bias ? 1 : 0 };
-  dispatch({ where: WHERE, kernel: 'families/selective-scan/channel', overrides, tensors: { rates, skip, bias, channel }, params: { count: channel.size, states: N }, threads: channel.size });
+  dispatch({
+    where: WHERE,
+    kernel: 'families/selective-scan/channel',
+    overrides,
+    tensors: { rates, skip, bias, channel },
+    params: { count: channel.size, states: N },
+    threads: channel.size,
+  });
   return channel;
 }
 
@@ -57,7 +72,7 @@ function startState(call: Call, sequences: number): Tensor {
   const initial = call.in.initialState;
   const shape = [sequences, D, N];
   if (initial) return stridedGpu(WHERE, initial, shape, stridesOf(shape));
-  return full(shape, 0, { dtype: 'f32', device: 'gpu' });
+  return zerosGpu(WHERE, call.in.A!, shape);
 }
 
 function forward(call: Call): OptionalTensors {
@@ -81,7 +96,16 @@ function forward(call: Call): OptionalTensors {
   channel.dispose();
   if (!z && plan.defs.F === 'f32') return { y, finalState: state };
   const gated = gpuEmpty(WHERE, u!.shape, u!.dtype);
-  dispatch({ where: WHERE, kernel: 'families/selective-scan/gate', defs: { F: plan.defs.F }, overrides: { GATED: z ? 1 : 0 }, tensors: { y, z, gated }, params: { count: y.size }, threads: y.size, work: y.size * 8 });
+  dispatch({
+    where: WHERE,
+    kernel: 'families/selective-scan/gate',
+    defs: { F: plan.defs.F },
+    overrides: { GATED: z ? 1 : 0 },
+    tensors: { y, z, gated },
+    params: { count: y.size },
+    threads: y.size,
+    work: y.size * 8,
+  });
   if (call.training && z) call.saved.y = y;
   else y.dispose();
   return { y: gated, finalState: state };
@@ -120,7 +144,12 @@ function prepare(call: Call, plan: Plan, channel: Tensor): { items: Tensor; dz: 
     defs: { F: plan.defs.F },
     overrides: { GATED: z ? 1 : 0, DY: dy ? 1 : 0 },
     tensors: { u, delta, channel, dy, z, y: call.saved.y, items, dz },
-    params: { count: u!.size, d: plan.params.d, states: plan.params.states, softplus: call.params.softplus ? 1 : 0 },
+    params: {
+      count: u!.size,
+      d: plan.params.d,
+      states: plan.params.states,
+      softplus: call.params.softplus ? 1 : 0,
+    },
     threads: u!.size,
     work: u!.size * 16,
   });
@@ -146,7 +175,7 @@ function scan(call: Call, plan: Plan, channel: Tensor, items: Tensor): Scanned {
   };
   const { checkpoints, partial, sums } = made;
   const dfinal = call.grad.finalState;
-  const overrides = { INITIAL: initial ? 1 : 0, DFINAL: dfinal ? 1 : 0 };
+  const given = { with_initial: initial ? 1 : 0, with_dfinal: dfinal ? 1 : 0 };
   const count = plan.sequences * d;
   const rows = plan.sequences * groups * blocks;
   const work = plan.tokens * d * plan.width * 32;
@@ -155,9 +184,8 @@ function scan(call: Call, plan: Plan, channel: Tensor, items: Tensor): Scanned {
       where: WHERE,
       kernel: 'families/selective-scan/checkpoints',
       defs: plan.defs,
-      overrides,
       tensors: { items, channel, b, cu, initial, dfinal, checkpoints },
-      params: { count, d, states, n0, time, groups, b_varies, packed, slots },
+      params: { count, d, states, n0, time, groups, b_varies, packed, slots, ...given },
       threads: count,
       work: work / 2,
     });
@@ -166,7 +194,20 @@ function scan(call: Call, plan: Plan, channel: Tensor, items: Tensor): Scanned {
       kernel: 'families/selective-scan/adjoint',
       defs: plan.defs,
       tensors: { items, channel, b, c, cu, checkpoints, partial, sums },
-      params: { rows, d, states, n0, time, tokens: plan.tokens, groups, blocks, b_varies, c_varies, packed, slots },
+      params: {
+        rows,
+        d,
+        states,
+        n0,
+        time,
+        tokens: plan.tokens,
+        groups,
+        blocks,
+        b_varies,
+        c_varies,
+        packed,
+        slots,
+      },
       rows,
       work,
     });
@@ -180,7 +221,14 @@ function collect(call: Call, plan: Plan, scanned: Scanned): OptionalTensors {
   const { d, states, groups } = plan.params;
   const du = gpuEmpty(WHERE, u!.shape, u!.dtype);
   const ddelta = gpuEmpty(WHERE, u!.shape, u!.dtype);
-  dispatch({ where: WHERE, kernel: 'families/selective-scan/finish', defs: { F: plan.defs.F }, tensors: { items: scanned.items, du, ddelta }, params: { count: u!.size }, threads: u!.size });
+  dispatch({
+    where: WHERE,
+    kernel: 'families/selective-scan/finish',
+    defs: { F: plan.defs.F },
+    tensors: { items: scanned.items, du, ddelta },
+    params: { count: u!.size },
+    threads: u!.size,
+  });
   const grads: OptionalTensors = { u: du, delta: ddelta };
   const width = 3 * states + 1;
   const totals = sumAxisGpu(WHERE, scanned.sums, 1, plan.sequences, d * width);
@@ -188,18 +236,32 @@ function collect(call: Call, plan: Plan, scanned: Scanned): OptionalTensors {
   grads.A = column(0);
   if (skip) grads.D = stridedGpu(WHERE, totals, [d], [width], 3 * states);
   const varying = plan.params.b_varies || plan.params.c_varies;
-  const pairs = varying ? sumAxisGpu(WHERE, scanned.partial, 1, scanned.parts, plan.tokens * groups * states * 2) : undefined;
+  const pairs = varying
+    ? sumAxisGpu(WHERE, scanned.partial, 1, scanned.parts, plan.tokens * groups * states * 2)
+    : undefined;
   const strides = stridesOf([...B!.shape]).map((x) => 2 * x);
   const stridesC = stridesOf([...C!.shape]).map((x) => 2 * x);
-  grads.B = narrow(plan.params.b_varies ? stridedGpu(WHERE, pairs!, B!.shape, strides, 0) : column(states), B!);
-  grads.C = narrow(plan.params.c_varies ? stridedGpu(WHERE, pairs!, C!.shape, stridesC, 1) : column(2 * states), C!);
+  grads.B = narrow(
+    plan.params.b_varies ? stridedGpu(WHERE, pairs!, B!.shape, strides, 0) : column(states),
+    B!,
+  );
+  grads.C = narrow(
+    plan.params.c_varies ? stridedGpu(WHERE, pairs!, C!.shape, stridesC, 1) : column(2 * states),
+    C!,
+  );
   if (deltaBias) {
     const flat = sumAxisGpu(WHERE, ddelta, 1, plan.tokens, d);
     grads.deltaBias = narrow(flat, deltaBias);
   }
   if (initialState) {
     const shape = initialState.shape;
-    grads.initialState = stridedGpu(WHERE, scanned.checkpoints, shape, stridesOf(shape), scanned.slots * d * states);
+    grads.initialState = stridedGpu(
+      WHERE,
+      scanned.checkpoints,
+      shape,
+      stridesOf(shape),
+      scanned.slots * d * states,
+    );
   }
   totals.dispose();
   pairs?.dispose();
@@ -210,7 +272,14 @@ function collect(call: Call, plan: Plan, scanned: Scanned): OptionalTensors {
 function narrow(t: Tensor, like: Tensor): Tensor {
   if (t.dtype === like.dtype) return t;
   const y = gpuEmpty(WHERE, t.shape, like.dtype);
-  dispatch({ where: WHERE, kernel: 'ops/structure/cast', defs: { S: t.dtype, T: like.dtype }, tensors: { x: t, y }, params: { count: t.size }, threads: t.size });
+  dispatch({
+    where: WHERE,
+    kernel: 'ops/structure/cast',
+    defs: { S: t.dtype, T: like.dtype },
+    tensors: { x: t, y },
+    params: { count: t.size },
+    threads: t.size,
+  });
   t.dispose();
   return y;
 }

@@ -8,7 +8,12 @@ import { recurrentCpu, recurrentWasm, stepOf } from './forms.js';
 import { selectiveScanGpu } from './gpu.js';
 import { selectiveScanReference } from './reference.js';
 
-const optional = (name: string, shape: string, doc: string): InputSpec => ({ name, shape, doc, optional: true });
+const optional = (name: string, shape: string, doc: string): InputSpec => ({
+  name,
+  shape,
+  doc,
+  optional: true,
+});
 
 function check(call: Call): void {
   const { B, T, D, G } = call.dims;
@@ -17,21 +22,33 @@ function check(call: Call): void {
   const cu = call.in.cuSeqlens;
   if (!cu) {
     if (call.in.initialState && call.in.initialState.shape[0] !== B)
-      throw new ShapeError(`selective-scan: initialState must have ${B} rows, got ${call.in.initialState.shape[0]}`);
+      throw new ShapeError(
+        `selective-scan: initialState must have ${B} rows, got ${call.in.initialState.shape[0]}`,
+      );
     return;
   }
   if (B !== 1) throw new ShapeError(`selective-scan: u must have B = 1 with cuSeqlens, got B = ${B}`);
   if (call.in.initialState && call.in.initialState.shape[0] !== cu.size - 1)
-    throw new ShapeError(`selective-scan: initialState must have one row a sequence (${cu.size - 1}), got ${call.in.initialState.shape[0]}`);
+    throw new ShapeError(
+      `selective-scan: initialState must have one row a sequence (${cu.size - 1}), got ${call.in.initialState.shape[0]}`,
+    );
   if (cu.device === 'gpu') return;
   const c = cu.dataSync();
-  const ok = c.length >= 2 && c[0] === 0 && c[c.length - 1] === T && c.every((v, i) => i === 0 || v >= c[i - 1]);
+  const ok =
+    c.length >= 2 && c[0] === 0 && c[c.length - 1] === T && c.every((v, i) => i === 0 || v >= c[i - 1]);
   if (!ok)
-    throw new ArgumentError(`selective-scan: cuSeqlens must start at 0, never fall and end at T = ${T}, got ${show(Array.from(c))}`);
+    throw new ArgumentError(
+      `selective-scan: cuSeqlens must start at 0, never fall and end at T = ${T}, got ${show(Array.from(c))}`,
+    );
 }
 
 /** Negative rates, positive steps, otherwise normal numbers. */
-function sample(input: string, shape: Shape, uniform: () => number, dims: Dims): ArrayLike<number> | undefined {
+function sample(
+  input: string,
+  shape: Shape,
+  uniform: () => number,
+  dims: Dims,
+): ArrayLike<number> | undefined {
   const draw = (f: () => number) => Float64Array.from({ length: sizeOf(shape) }, f);
   if (input === 'A') return draw(() => -0.1 - 4 * uniform());
   if (input === 'delta') return draw(() => 0.01 + (dims.strong ?? 1) * uniform());
@@ -56,13 +73,26 @@ const op = defineOperator({
     optional('z', 'B T D', 'gate, through SiLU'),
     optional('deltaBias', 'D', 'added to delta'),
     optional('initialState', 'B D N | S D N', 'state before the first token; zeros when absent'),
-    { name: 'cuSeqlens', shape: 'S+1', dtypes: ['i32'], optional: true, differentiable: false, doc: 'starts of packed sequences' },
+    {
+      name: 'cuSeqlens',
+      shape: 'S+1',
+      dtypes: ['i32'],
+      optional: true,
+      differentiable: false,
+      doc: 'starts of packed sequences',
+    },
   ],
   outputs: [
     { name: 'y', shape: 'B T D', doc: 'output channels' },
     { name: 'finalState', shape: '*', doc: '[B,D,N], or [S,D,N] packed' },
   ],
-  parameters: { softplus: { type: 'boolean', default: false, doc: 'step = softplus(delta + deltaBias), the identity above 20' } },
+  parameters: {
+    softplus: {
+      type: 'boolean',
+      default: false,
+      doc: 'step = softplus(delta + deltaBias), the identity above 20',
+    },
+  },
   state: 'B D N',
   check,
   forms: {
@@ -71,7 +101,8 @@ const op = defineOperator({
     step: { cpu: stepOf(recurrentCpu), wasm: stepOf(recurrentWasm), webgpu: stepOf(selectiveScanGpu) },
   },
   flops: (d) => d.B * d.T * d.D * (7 * d.N + 2),
-  bytes: (d) => 4 * (3 * d.B * d.T * d.D + 2 * d.B * d.T * (d.G ?? 1) * d.N + d.D * d.N + 2 * d.B * d.D * d.N),
+  bytes: (d) =>
+    4 * (3 * d.B * d.T * d.D + 2 * d.B * d.T * (d.G ?? 1) * d.N + d.D * d.N + 2 * d.B * d.D * d.N),
   cases: [
     { name: 'plain', dims: { B: 2, T: 13, D: 6, N: 4, G: 1 } },
     { name: 'one-token', dims: { B: 2, T: 1, D: 5, N: 3, G: 1 }, with: ['initialState', 'D', 'z'] },
@@ -93,7 +124,9 @@ const op = defineOperator({
     { name: 'large-state', dims: { B: 1, T: 11, D: 3, N: 70, G: 1 } },
   ],
   sample,
-  sources: ['mamba, arXiv 2312.00752v2, equations 1 to 4 and algorithm 2; gradients by the chain rule, checked by finite differences'],
+  sources: [
+    'mamba, arXiv 2312.00752v2, equations 1 to 4 and algorithm 2; gradients by the chain rule, checked by finite differences',
+  ],
 });
 
 export interface SelectiveScanInputs {
@@ -124,14 +157,20 @@ export interface SelectiveScanInputs {
  * Gradients flow to every float input and through both outputs.
  * Deviation from the paper: initial state, packed sequences and gradients of the final state are added.
  */
-export function selectiveScan(inputs: SelectiveScanInputs, options: { softplus?: boolean; form?: Form } = {}): { y: Tensor; finalState: Tensor } {
+export function selectiveScan(
+  inputs: SelectiveScanInputs,
+  options: { softplus?: boolean; form?: Form } = {},
+): { y: Tensor; finalState: Tensor } {
   const { form, ...params } = options;
   const { y, finalState } = op({ ...inputs }, params, { form });
   return { y, finalState };
 }
 
 /** One token (T = 1) from a state to the next: constant time and memory. */
-export function selectiveScanStep(inputs: SelectiveScanInputs, options: { softplus?: boolean } = {}): { y: Tensor; finalState: Tensor } {
+export function selectiveScanStep(
+  inputs: SelectiveScanInputs,
+  options: { softplus?: boolean } = {},
+): { y: Tensor; finalState: Tensor } {
   return selectiveScan(inputs, { ...options, form: 'step' });
 }
 

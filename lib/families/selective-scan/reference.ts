@@ -60,7 +60,12 @@ export function scanView(call: Call): ScanView {
 }
 
 /** All states h_t[n] of one channel of one sequence, h_0 first. */
-function states(s: ScanView, call: Call, [row, first, length]: [number, number, number], d: number): Float64Array {
+function states(
+  s: ScanView,
+  call: Call,
+  [row, first, length]: [number, number, number],
+  d: number,
+): Float64Array {
   const { D, N } = call.dims;
   const h = new Float64Array((length + 1) * N);
   for (let n = 0; n < N; n++) h[n] = s.initial ? s.initial[(row * D + d) * N + n] : 0;
@@ -69,7 +74,8 @@ function states(s: ScanView, call: Call, [row, first, length]: [number, number, 
     const [step] = s.step(p, d);
     for (let n = 0; n < N; n++)
       // h_t = e^{step A} h_{t-1} + step u_t B_t
-      h[(t + 1) * N + n] = math.exp(step * s.A[d * N + n]) * h[t * N + n] + step * s.u[p * D + d] * s.B[s.atB(p, d) + n];
+      h[(t + 1) * N + n] =
+        math.exp(step * s.A[d * N + n]) * h[t * N + n] + step * s.u[p * D + d] * s.B[s.atB(p, d) + n];
   }
   return h;
 }
@@ -106,17 +112,25 @@ const forward: Implementation['forward'] = (call) => {
 const backward: Implementation['forward'] = (call) => {
   const s = scanView(call);
   const sums: Record<string, Float64Array> = {};
-  for (const [name, t] of Object.entries(call.in)) if (t && t.dtype !== 'i32') sums[name] = new Float64Array(t.size);
-  for (const sequence of s.sequences) for (let d = 0; d < call.dims.D; d++) channelBackward(s, call, sums, sequence, d);
+  for (const [name, t] of Object.entries(call.in))
+    if (t && t.dtype !== 'i32') sums[name] = new Float64Array(t.size);
+  for (const sequence of s.sequences)
+    for (let d = 0; d < call.dims.D; d++) channelBackward(s, call, sums, sequence, d);
   const made: OptionalTensors = {};
   for (const [name, values] of Object.entries(sums)) {
     made[name] = allocate(call, call.in[name]!.shape);
-    (made[name]!.floats('selective-scan') as Float64Array).set(values);
+    (made[name].floats('selective-scan') as Float64Array).set(values);
   }
   return made;
 };
 
-function channelBackward(s: ScanView, call: Call, sums: Record<string, Float64Array>, sequence: [number, number, number], d: number): void {
+function channelBackward(
+  s: ScanView,
+  call: Call,
+  sums: Record<string, Float64Array>,
+  sequence: [number, number, number],
+  d: number,
+): void {
   const { D, N } = call.dims;
   const [row, first, length] = sequence;
   const dy = call.grad.y?.floats('selective-scan');
@@ -152,7 +166,16 @@ function channelBackward(s: ScanView, call: Call, sums: Record<string, Float64Ar
 }
 
 /** Gradient before the gate; adds dz = dout y sig(z) (1 + z (1 - sig z)). */
-function gateBackward(s: ScanView, call: Call, sums: Record<string, Float64Array>, h: Float64Array, t: number, p: number, d: number, dout: number): number {
+function gateBackward(
+  s: ScanView,
+  call: Call,
+  sums: Record<string, Float64Array>,
+  h: Float64Array,
+  t: number,
+  p: number,
+  d: number,
+  dout: number,
+): number {
   if (!s.z) return dout;
   const at = p * call.dims.D + d;
   const z = s.z[at];

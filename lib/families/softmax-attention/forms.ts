@@ -28,7 +28,9 @@ function materialised(call: Call, q: Tensor, k: Tensor, v: Tensor): Tensor {
   const scale = (call.params.scale as number | undefined) ?? 1 / Math.sqrt(K);
   const heads = (t: Tensor, n: number, d: number) => {
     const spread =
-      H === Hkv || t === q ? t : reshape(broadcastTo(reshape(t, [B, n, Hkv, 1, d]), [B, n, Hkv, H / Hkv, d]), [B, n, H, d]);
+      H === Hkv || t === q
+        ? t
+        : reshape(broadcastTo(reshape(t, [B, n, Hkv, 1, d]), [B, n, Hkv, H / Hkv, d]), [B, n, H, d]);
     return permute(spread, [0, 2, 1, 3]);
   };
   const scores = affine(matmul(heads(q, Tq, K), heads(k, Tk, K), { transposeB: true }), scale, 0);
@@ -38,11 +40,15 @@ function materialised(call: Call, q: Tensor, k: Tensor, v: Tensor): Tensor {
 
 /** The naive form: matrix products with the whole score matrix; its gradient is the tape's own. */
 export const attentionParallel: Implementation = {
-  forward: (call) => ({ y: scope(() => noGrad(() => materialised(call, call.in.q!, call.in.k!, call.in.v!))) }),
+  forward: (call) => ({
+    y: scope(() => noGrad(() => materialised(call, call.in.q!, call.in.k!, call.in.v!))),
+  }),
   backward: (call) =>
     scope(() => {
       const { q, k, v } = call.in as Record<string, Tensor>;
-      const dot = valueAndGrad((p: { q: Tensor; k: Tensor; v: Tensor }) => sum(mul(materialised(call, p.q, p.k, p.v), call.grad.y!)));
+      const dot = valueAndGrad((p: { q: Tensor; k: Tensor; v: Tensor }) =>
+        sum(mul(materialised(call, p.q, p.k, p.v), call.grad.y!)),
+      );
       // Fresh handles: self-attention may pass one tensor in several places, whose gradients must stay apart.
       return dot({ q: q.view(), k: k.view(), v: v.view() }).grads;
     }),
@@ -62,7 +68,13 @@ export const attentionChunkWasm: Implementation = {
     const { B, Tq, H, V } = call.dims;
     const y = allocate(call, [B, Tq, H, V]);
     const lse = call.training ? Tensor.empty([B, H, Tq], 'f32', 'host', 'softmax-attention') : undefined;
-    calls.attention(wasmDims(call), { q: at(call.in.q), k: at(call.in.k), v: at(call.in.v), o: at(y), lse: at(lse) });
+    calls.attention(wasmDims(call), {
+      q: at(call.in.q),
+      k: at(call.in.k),
+      v: at(call.in.v),
+      o: at(y),
+      lse: at(lse),
+    });
     if (lse) call.saved.logsumexp = lse;
     return { y };
   },
@@ -87,7 +99,10 @@ export const attentionChunkWasm: Implementation = {
 /** Decode: one query against a cache of T keys. */
 export function decode(implementation: Implementation): Implementation {
   const forward: Kernel = (call) => {
-    if (call.dims.Tq !== 1) throw new ArgumentError(`softmax-attention: q must hold one token in form step, got Tq = ${call.dims.Tq}`);
+    if (call.dims.Tq !== 1)
+      throw new ArgumentError(
+        `softmax-attention: q must hold one token in form step, got Tq = ${call.dims.Tq}`,
+      );
     return implementation.forward(call);
   };
   return { ...implementation, forward };

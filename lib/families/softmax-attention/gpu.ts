@@ -12,7 +12,9 @@ const WIDEST = 256;
 function planOf(call: Call, width: number) {
   const { B, Tq, Tk, H, Hkv, K, V } = call.dims;
   if (width > WIDEST)
-    throw new DeviceError(`${WHERE}: K and V must be <= ${WIDEST} on the GPU, got K = ${K} and V = ${V}; use the form parallel`);
+    throw new DeviceError(
+      `${WHERE}: K and V must be <= ${WIDEST} on the GPU, got K = ${K} and V = ${V}; use the form parallel`,
+    );
   const columns = [4, 8, 16].find((c) => c * TILE >= width)!;
   const keys = (call.params.keys as number | undefined) ?? Tk;
   const params = {
@@ -26,7 +28,11 @@ function planOf(call: Call, width: number) {
     causal: call.params.causal ? 1 : 0,
     scale: (call.params.scale as number | undefined) ?? 1 / Math.sqrt(K),
   };
-  const common = { where: WHERE, defs: { F: floatType(WHERE, call.in.q!), COLUMNS: `${columns}u` }, work: 2 * B * H * Tq * keys * (K + V) };
+  const common = {
+    where: WHERE,
+    defs: { F: floatType(WHERE, call.in.q!), COLUMNS: `${columns}u` },
+    work: 2 * B * H * Tq * keys * (K + V),
+  };
   return { params, common };
 }
 
@@ -39,7 +45,13 @@ export const attentionGpu: Implementation = {
     const lse = gpuEmpty(WHERE, [B, H, Tq]);
     const tiles = Math.ceil(Tq / TILE);
     const rows = B * H * tiles;
-    dispatch({ ...common, kernel: 'families/softmax-attention/forward', tensors: { q, k, v, y, lse }, params: { ...params, rows, tiles }, rows });
+    dispatch({
+      ...common,
+      kernel: 'families/softmax-attention/forward',
+      tensors: { q, k, v, y, lse },
+      params: { ...params, rows, tiles },
+      rows,
+    });
     if (call.training) call.saved.lse = lse;
     else lse.dispose();
     return { y };
@@ -51,15 +63,35 @@ export const attentionGpu: Implementation = {
     const dy = call.grad.y;
     const lse = call.saved.lse;
     const delta = gpuEmpty(WHERE, [B, H, Tq]);
-    dispatch({ where: WHERE, kernel: 'families/softmax-attention/delta', defs: { F: common.defs.F }, tensors: { y: call.out.y, dy, delta }, params: { count: delta.size, tq: Tq, heads: H, v: V }, threads: delta.size, work: dy!.size * 2 });
+    dispatch({
+      where: WHERE,
+      kernel: 'families/softmax-attention/delta',
+      defs: { F: common.defs.F },
+      tensors: { y: call.out.y, dy, delta },
+      params: { count: delta.size, tq: Tq, heads: H, v: V },
+      threads: delta.size,
+      work: dy!.size * 2,
+    });
     const [dq, dk, dv] = [q!, k!, v!].map((t) => allocate(call, t.shape));
     const inputs = { q, k, v, dy, lse, delta };
     const queryTiles = Math.ceil(Tq / TILE);
     const queryRows = B * H * queryTiles;
-    dispatch({ ...common, kernel: 'families/softmax-attention/query-gradient', tensors: { ...inputs, dq }, params: { ...params, rows: queryRows, tiles: queryTiles }, rows: queryRows });
+    dispatch({
+      ...common,
+      kernel: 'families/softmax-attention/query-gradient',
+      tensors: { ...inputs, dq },
+      params: { ...params, rows: queryRows, tiles: queryTiles },
+      rows: queryRows,
+    });
     const keyTiles = Math.ceil(Tk / TILE);
     const keyRows = B * Hkv * keyTiles;
-    dispatch({ ...common, kernel: 'families/softmax-attention/key-gradient', tensors: { ...inputs, dk, dv }, params: { ...params, rows: keyRows, tiles: keyTiles }, rows: keyRows });
+    dispatch({
+      ...common,
+      kernel: 'families/softmax-attention/key-gradient',
+      tensors: { ...inputs, dk, dv },
+      params: { ...params, rows: keyRows, tiles: keyTiles },
+      rows: keyRows,
+    });
     delta.dispose();
     return { q: dq, k: dk, v: dv };
   },

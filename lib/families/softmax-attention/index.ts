@@ -12,10 +12,14 @@ import { attentionReference } from './reference.js';
 function check(call: Call): void {
   const { Tq, Tk, H, Hkv } = call.dims;
   const keys = (call.params.keys as number | undefined) ?? Tk;
-  if (Hkv === 0 || H % Hkv !== 0) throw new ShapeError(`softmax-attention: H must be a multiple of Hkv, got H = ${H} and Hkv = ${Hkv}`);
-  if (keys > Tk || keys < 1) throw new ArgumentError(`softmax-attention: keys must lie in [1, ${Tk}], got ${keys}`);
+  if (Hkv === 0 || H % Hkv !== 0)
+    throw new ShapeError(`softmax-attention: H must be a multiple of Hkv, got H = ${H} and Hkv = ${Hkv}`);
+  if (keys > Tk || keys < 1)
+    throw new ArgumentError(`softmax-attention: keys must lie in [1, ${Tk}], got ${keys}`);
   if (call.params.causal && Tq > keys)
-    throw new ShapeError(`softmax-attention: causal q must not be longer than the keys, got Tq = ${Tq} and ${keys} keys`);
+    throw new ShapeError(
+      `softmax-attention: causal q must not be longer than the keys, got Tq = ${Tq} and ${keys} keys`,
+    );
 }
 
 /** Score pairs that count: all, or the causal triangle; of a cache only the rows in use. */
@@ -37,7 +41,12 @@ const op = defineOperator({
   parameters: {
     scale: { type: 'number', default: undefined, doc: 'factor on the scores; default 1/sqrt(K)' },
     causal: { type: 'boolean', default: true, doc: 'query i sees keys up to i + keys - Tq' },
-    keys: { type: 'integer', default: undefined, minimum: 1, doc: 'use only the first keys of a cache; default all' },
+    keys: {
+      type: 'integer',
+      default: undefined,
+      minimum: 1,
+      doc: 'use only the first keys of a cache; default all',
+    },
   },
   state: 'key/value cache [B,T,Hkv,K] and [B,T,Hkv,V]: grows with T',
   check,
@@ -52,13 +61,24 @@ const op = defineOperator({
   cases: [
     { name: 'prime', dims: { B: 2, Tq: 13, Tk: 13, H: 3, Hkv: 3, K: 5, V: 4 } },
     { name: 'grouped', dims: { B: 1, Tq: 7, Tk: 11, H: 4, Hkv: 2, K: 8, V: 6 } },
-    { name: 'full', dims: { B: 1, Tq: 5, Tk: 9, H: 2, Hkv: 1, K: 4, V: 7 }, params: { causal: false, scale: 0.3 } },
+    {
+      name: 'full',
+      dims: { B: 1, Tq: 5, Tk: 9, H: 2, Hkv: 1, K: 4, V: 7 },
+      params: { causal: false, scale: 0.3 },
+    },
     { name: 'one', dims: { B: 2, Tq: 1, Tk: 1, H: 2, Hkv: 2, K: 4, V: 4 } },
     { name: 'decode', dims: { B: 2, Tq: 1, Tk: 37, H: 4, Hkv: 2, K: 16, V: 8 } },
     { name: 'tiles', dims: { B: 1, Tq: 67, Tk: 67, H: 2, Hkv: 2, K: 16, V: 16 } },
   ],
-  floors: { one: { floor: 1, reason: 'with one key the gradients of q and k are exactly 0, a difference of terms of size 1' } },
-  sources: ['Vaswani et al. 2017, arXiv 1706.03762v7, equation 1; tiling: flash-attention, arXiv 2205.14135, algorithm 1'],
+  floors: {
+    one: {
+      floor: 1,
+      reason: 'with one key the gradients of q and k are exactly 0, a difference of terms of size 1',
+    },
+  },
+  sources: [
+    'Vaswani et al. 2017, arXiv 1706.03762v7, equation 1; tiling: flash-attention, arXiv 2205.14135, algorithm 1',
+  ],
 });
 
 export interface AttentionOptions {

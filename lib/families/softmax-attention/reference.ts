@@ -80,7 +80,11 @@ const backward: Implementation['forward'] = (call) => {
   const { Tq, Tk, H, Hkv, K, V } = call.dims;
   const a = attentionView(call);
   const dy = call.grad.y!.floats(call.op.id);
-  const sums = { q: new Float64Array(a.q.length), k: new Float64Array(a.k.length), v: new Float64Array(a.v.length) };
+  const sums = {
+    q: new Float64Array(a.q.length),
+    k: new Float64Array(a.k.length),
+    v: new Float64Array(a.v.length),
+  };
   eachQuery(call, (b, i, h) => {
     const p = probabilities(a, call, b, i, h);
     const [qAt, yAt] = [((b * Tq + i) * H + h) * K, ((b * Tq + i) * H + h) * V];

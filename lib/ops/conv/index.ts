@@ -14,7 +14,12 @@ const convOp = defineOperator({
     { name: 'x', shape: 'B T D', doc: 'channels over time' },
     { name: 'weight', shape: 'D W', doc: 'one filter a channel; the last tap meets the present token' },
     { name: 'bias', shape: 'D', optional: true, doc: 'added to every token' },
-    { name: 'state', shape: 'B D W-1', optional: true, doc: 'tokens before the first, oldest first; zeros when absent' },
+    {
+      name: 'state',
+      shape: 'B D W-1',
+      optional: true,
+      doc: 'tokens before the first, oldest first; zeros when absent',
+    },
   ],
   outputs: [
     { name: 'y', shape: 'B T D', doc: 'filtered channels' },
@@ -22,7 +27,10 @@ const convOp = defineOperator({
   ],
   parameters: {},
   state: 'B D W-1',
-  forms: { reference: { cpu: reference.causalConv1d }, parallel: { wasm: causalConv1dWasm, webgpu: causalConv1dGpu } },
+  forms: {
+    reference: { cpu: reference.causalConv1d },
+    parallel: { wasm: causalConv1dWasm, webgpu: causalConv1dGpu },
+  },
   flops: (d: Dims) => 2 * d.B * d.T * d.D * d.W,
   bytes: (d: Dims) => 8 * d.B * d.T * d.D,
   cases: [

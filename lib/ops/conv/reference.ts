@@ -6,7 +6,8 @@ function reader(call: Call): (b: number, t: number, d: number) => number {
   const { T, D, W } = call.dims;
   const x = call.in.x!.floats('causalConv1d');
   const state = call.in.state?.floats('causalConv1d');
-  return (b, t, d) => (t >= 0 ? x[(b * T + t) * D + d] : state ? state[(b * D + d) * (W - 1) + (W - 1 + t)] : 0);
+  return (b, t, d) =>
+    t >= 0 ? x[(b * T + t) * D + d] : state ? state[(b * D + d) * (W - 1) + (W - 1 + t)] : 0;
 }
 
 /** y_t = bias + sum_j w_j x_{t-W+1+j}. */

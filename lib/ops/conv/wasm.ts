@@ -13,7 +13,11 @@ export const causalConv1dWasm: Implementation = {
     const { x, weight, bias, state } = call.in;
     const y = allocate(call, [B, T, D]);
     const finalState = allocate(call, [B, D, W - 1]);
-    calls.conv1d(sizes(call), { x: at(x), w: at(weight), bias: at(bias), state: at(state), y: at(y), final: at(finalState) }, false);
+    calls.conv1d(
+      sizes(call),
+      { x: at(x), w: at(weight), bias: at(bias), state: at(state), y: at(y), final: at(finalState) },
+      false,
+    );
     return { y, finalState };
   },
   backward: (call) => {

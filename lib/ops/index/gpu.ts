@@ -9,7 +9,14 @@ export const gatherGpu: Implementation = {
     const { V, D } = call.dims;
     const y = allocate(call, [...ids!.shape, D], table!.dtype);
     const params = { count: y.size, d: D, rows: V };
-    dispatch({ where: call.op.id, kernel: 'ops/index/gather', defs: { T: bitsType(table!.dtype) }, tensors: { table, ids, y }, params, threads: y.size });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/index/gather',
+      defs: { T: bitsType(table!.dtype) },
+      tensors: { table, ids, y },
+      params,
+      threads: y.size,
+    });
     return { y };
   },
 };
@@ -20,7 +27,16 @@ function order(where: string, x: Tensor, rows: number, n: number, descending: bo
   const tiles = Math.ceil(n / 64);
   const defs = { T: x.dtype };
   const overrides = { DESCENDING: descending ? 1 : 0 };
-  dispatch({ where, kernel: 'ops/index/rank', defs, overrides, tensors: { x, indices }, params: { rows, n, tiles }, rows: rows * tiles, work: rows * n * n });
+  dispatch({
+    where,
+    kernel: 'ops/index/rank',
+    defs,
+    overrides,
+    tensors: { x, indices },
+    params: { rows, n, tiles },
+    rows: rows * tiles,
+    work: rows * n * n,
+  });
   return indices;
 }
 
@@ -34,7 +50,15 @@ export const scatterAddGpu: Implementation = {
     const params = { count: y.size, n: ids!.size, d: D };
     const defs = { F: floatType(call.op.id, updates!) };
     const tensors = { updates, ids, order: sorted, y };
-    dispatch({ where: call.op.id, kernel: 'ops/index/scatter-add', defs, tensors, params, threads: y.size, work: updates!.size * 4 + y.size * 16 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/index/scatter-add',
+      defs,
+      tensors,
+      params,
+      threads: y.size,
+      work: updates!.size * 4 + y.size * 16,
+    });
     sorted.dispose();
     return { y };
   },
@@ -50,7 +74,15 @@ export const topKGpu: Implementation = {
     const indices = allocate(call, shape, 'i32');
     const rows = x.size / n;
     const defs = { F: floatType(call.op.id, x) };
-    dispatch({ where: call.op.id, kernel: 'ops/index/top-k', defs, tensors: { x, values, indices }, params: { rows, n, k }, rows, work: x.size * k * 2 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/index/top-k',
+      defs,
+      tensors: { x, values, indices },
+      params: { rows, n, k },
+      rows,
+      work: x.size * k * 2,
+    });
     return { values, indices };
   },
 };

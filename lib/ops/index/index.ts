@@ -20,9 +20,15 @@ function checkIds(call: Call, rows: number): void {
       throw new ArgumentError(`${call.op.id}: ids must lie in [0, ${rows}), got ${values[i]} at ${i}`);
 }
 
-const drawIds = (limit: (d: Dims) => number) => (input: string, shape: Shape, uniform: () => number, dims: Dims) =>
-  input === 'ids' ? Int32Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * limit(dims))) : undefined;
-const cost = { flops: (d: Dims) => sizeOf(Object.values(d)), bytes: (d: Dims) => 8 * sizeOf(Object.values(d)) };
+const drawIds =
+  (limit: (d: Dims) => number) => (input: string, shape: Shape, uniform: () => number, dims: Dims) =>
+    input === 'ids'
+      ? Int32Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * limit(dims)))
+      : undefined;
+const cost = {
+  flops: (d: Dims) => sizeOf(Object.values(d)),
+  bytes: (d: Dims) => 8 * sizeOf(Object.values(d)),
+};
 
 const gatherOp = defineOperator({
   id: 'ops/gather',
@@ -35,8 +41,13 @@ const gatherOp = defineOperator({
   outputs: [{ name: 'y', shape: '*', doc: '[...ids, D]' }],
   parameters: {},
   check: (call) => checkIds(call, call.dims.V),
-  forms: { reference: { cpu: { forward: reference.gather } }, parallel: { wasm: gatherWasm, webgpu: gatherGpu } },
-  gradient: (call) => ({ table: scatterAdd(flatRows(call.grad.y!), reshape(call.in.ids!, [call.in.ids!.size]), call.dims.V) }),
+  forms: {
+    reference: { cpu: { forward: reference.gather } },
+    parallel: { wasm: gatherWasm, webgpu: gatherGpu },
+  },
+  gradient: (call) => ({
+    table: scatterAdd(flatRows(call.grad.y!), reshape(call.in.ids!, [call.in.ids!.size]), call.dims.V),
+  }),
   ...cost,
   cases: [
     { name: 'matrix', dims: { V: 11, D: 5 }, shapes: { ids: [3, 4] } },
@@ -67,7 +78,10 @@ const scatterOp = defineOperator({
   outputs: [{ name: 'y', shape: '*', doc: '[rows, D]' }],
   parameters: { rows: { type: 'integer', default: undefined, minimum: 0, doc: 'rows of the table' } },
   check: (call) => checkIds(call, call.params.rows as number),
-  forms: { reference: { cpu: { forward: reference.scatterAdd } }, parallel: { wasm: scatterAddWasm, webgpu: scatterAddGpu } },
+  forms: {
+    reference: { cpu: { forward: reference.scatterAdd } },
+    parallel: { wasm: scatterAddWasm, webgpu: scatterAddGpu },
+  },
   gradient: (call) => ({ updates: gather(call.grad.y!, call.in.ids!) }),
   ...cost,
   cases: [
@@ -102,9 +116,16 @@ const topKOp = defineOperator({
   gradient: (call) => {
     const { indices } = call.out;
     const dy = call.grad.values!;
-    const lanes = tensor(Int32Array.from({ length: call.dims.D }, (_, i) => i), { device: indices.device });
+    const lanes = tensor(
+      Int32Array.from({ length: call.dims.D }, (_, i) => i),
+      { device: indices.device },
+    );
     const shape = [...indices.shape, call.dims.D];
-    const chosen = compare(broadcastTo(reshape(indices, [...indices.shape, 1]), shape), 'eq', broadcastTo(lanes, shape));
+    const chosen = compare(
+      broadcastTo(reshape(indices, [...indices.shape, 1]), shape),
+      'eq',
+      broadcastTo(lanes, shape),
+    );
     const spread = broadcastTo(reshape(dy, [...dy.shape, 1]), shape);
     return { x: sum(where(chosen, spread, full([], 0, { dtype: dy.dtype, device: dy.device })), -2) };
   },
@@ -136,7 +157,8 @@ const argsortOp = defineOperator({
     { name: 'descending', dims: { D: 7 }, shapes: { x: [2, 7] }, params: { descending: true } },
   ],
   // Few distinct values, so that stability shows.
-  sample: (_, shape, uniform) => Float64Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * 6)),
+  sample: (_, shape, uniform) =>
+    Float64Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * 6)),
   sources: ['definition'],
 });
 

@@ -9,7 +9,7 @@ export const gather: Kernel = (call) => {
   const y = allocate(call, [...ids.shape, width], table.dtype);
   const from = table.floats('ops/gather');
   const to = y.floats('ops/gather');
-  ids.dataSync().forEach((id, i) => to.set(from.subarray(id * width, (id + 1) * width) as Float32Array, i * width));
+  ids.dataSync().forEach((id, i) => to.set(from.subarray(id * width, (id + 1) * width), i * width));
   return { y };
 };
 

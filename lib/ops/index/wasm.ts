@@ -20,7 +20,16 @@ export const scatterAddWasm: Implementation = {
     const y = allocate(call, [call.params.rows as number, width], 'f32');
     y.floats('ops/scatter-add').fill(0);
     const at = 'ops/scatter-add';
-    parallelFor('scatterAddRows', width, 16, updates!.pointer(at), ids!.pointer(at), y.pointer(at), ids!.size, width);
+    parallelFor(
+      'scatterAddRows',
+      width,
+      16,
+      updates!.pointer(at),
+      ids!.pointer(at),
+      y.pointer(at),
+      ids!.size,
+      width,
+    );
     return { y };
   },
 };

@@ -4,7 +4,24 @@ import { allocate, type Call, type Implementation, type Kernel } from '../../ten
 import type { Tensor } from '../../tensor/tensor.js';
 
 /** Numbers of the functions in kernels-wgsl/ops/map/unary.wgsl. */
-const UNARY_CODES = ['neg', 'exp', 'log', 'sqrt', 'rsqrt', 'abs', 'square', 'sigmoid', 'tanh', 'relu', 'silu', 'gelu', 'softplus', 'affine', 'power', 'clamp'];
+const UNARY_CODES = [
+  'neg',
+  'exp',
+  'log',
+  'sqrt',
+  'rsqrt',
+  'abs',
+  'square',
+  'sigmoid',
+  'tanh',
+  'relu',
+  'silu',
+  'gelu',
+  'softplus',
+  'affine',
+  'power',
+  'clamp',
+];
 const BINARY_CODES = ['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'pow'];
 const RELATION_CODES = ['lt', 'le', 'gt', 'ge', 'eq', 'ne'];
 
@@ -43,9 +60,15 @@ export function unaryGpu(name: string): Implementation {
 }
 
 const number = (call: Call, name: string) => call.params[name] as number;
-export const affineGpu = unaryKernel('affine', (call) => ({ p: number(call, 'scale'), q: number(call, 'shift') }));
+export const affineGpu = unaryKernel('affine', (call) => ({
+  p: number(call, 'scale'),
+  q: number(call, 'shift'),
+}));
 export const powerGpu = unaryKernel('power', (call) => ({ p: number(call, 'exponent'), q: 0 }));
-export const clampGpu = unaryKernel('clamp', (call) => ({ p: number(call, 'minimum'), q: number(call, 'maximum') }));
+export const clampGpu = unaryKernel('clamp', (call) => ({
+  p: number(call, 'minimum'),
+  q: number(call, 'maximum'),
+}));
 
 /** add, mul and the other functions of two tensors of one shape, by name. */
 export function binaryGpu(name: string): Implementation {
@@ -54,10 +77,20 @@ export function binaryGpu(name: string): Implementation {
     const { a, b } = call.in;
     const y = allocate(call, a!.shape);
     const defs = { F: floatType(call.op.id, a!) };
-    dispatch({ where: call.op.id, kernel: 'ops/map/binary', defs, overrides, tensors: { a, b, y }, params: { count: y.size }, threads: y.size, work: y.size * 4 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/map/binary',
+      defs,
+      overrides,
+      tensors: { a, b, y },
+      params: { count: y.size },
+      threads: y.size,
+      work: y.size * 4,
+    });
     return { y };
   };
-  if (name === 'add' || name === 'sub') return { forward, backward: (call) => linearBackward(call, name === 'sub') };
+  if (name === 'add' || name === 'sub')
+    return { forward, backward: (call) => linearBackward(call, name === 'sub') };
   return {
     forward,
     backward: (call) => {
@@ -66,7 +99,16 @@ export function binaryGpu(name: string): Implementation {
       const db = allocate(call, a!.shape);
       const defs = { F: floatType(call.op.id, a!) };
       const tensors = { a, b, dy: call.grad.y, da, db };
-      dispatch({ where: call.op.id, kernel: 'ops/map/binary-backward', defs, overrides, tensors, params: { count: da.size }, threads: da.size, work: da.size * 8 });
+      dispatch({
+        where: call.op.id,
+        kernel: 'ops/map/binary-backward',
+        defs,
+        overrides,
+        tensors,
+        params: { count: da.size },
+        threads: da.size,
+        work: da.size * 8,
+      });
       return { a: da, b: db };
     },
   };
@@ -80,7 +122,15 @@ function linearBackward(call: Call, negate: boolean): { a: Tensor | undefined; b
   if (!negate) return { a, b: dy.view() };
   const b = allocate(call, dy.shape);
   const params = { count: dy.size, p: 0, q: 0 };
-  dispatch({ where: call.op.id, kernel: 'ops/map/unary', defs: { F: floatType(call.op.id, dy) }, overrides: { OP: 0 }, tensors: { x: dy, y: b }, params, threads: dy.size });
+  dispatch({
+    where: call.op.id,
+    kernel: 'ops/map/unary',
+    defs: { F: floatType(call.op.id, dy) },
+    overrides: { OP: 0 },
+    tensors: { x: dy, y: b },
+    params,
+    threads: dy.size,
+  });
   return { a, b };
 }
 
@@ -89,7 +139,15 @@ export const compareGpu: Implementation = {
     const { a, b } = call.in;
     const y = allocate(call, a!.shape);
     const overrides = { OP: RELATION_CODES.indexOf(call.params.relation as string) };
-    dispatch({ where: call.op.id, kernel: 'ops/map/compare', defs: { T: a!.dtype }, overrides, tensors: { a, b, y }, params: { count: y.size }, threads: y.size });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/map/compare',
+      defs: { T: a!.dtype },
+      overrides,
+      tensors: { a, b, y },
+      params: { count: y.size },
+      threads: y.size,
+    });
     return { y };
   },
 };
@@ -99,7 +157,14 @@ export const whereGpu: Implementation = {
     const { condition, a, b } = call.in;
     const y = allocate(call, a!.shape, a!.dtype);
     const defs = { T: bitsType(a!.dtype), M: condition!.dtype };
-    dispatch({ where: call.op.id, kernel: 'ops/map/where', defs, tensors: { condition, a, b, y }, params: { count: y.size }, threads: y.size });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/map/where',
+      defs,
+      tensors: { condition, a, b, y },
+      params: { count: y.size },
+      threads: y.size,
+    });
     return { y };
   },
 };

@@ -1,7 +1,13 @@
 /** Maps: element-wise functions of one or two tensors, with NumPy broadcasting in the public functions. */
 import { ArgumentError, ShapeError, show } from '../../core/errors.js';
 import { broadcastShapes, sameShape, sizeOf, type Dims } from '../../core/shape.js';
-import { defineOperator, type Call, type Implementation, type Operator, type OperatorCase } from '../../tensor/operator.js';
+import {
+  defineOperator,
+  type Call,
+  type Implementation,
+  type Operator,
+  type OperatorCase,
+} from '../../tensor/operator.js';
 import { setAccumulate } from '../../tensor/tape.js';
 import { full, isTensor, type Tensor } from '../../tensor/tensor.js';
 import { broadcastTo } from '../structure/index.js';
@@ -25,7 +31,9 @@ function sameShapes(call: Call): void {
   const [first, ...rest] = Object.values(call.in) as Tensor[];
   for (const t of rest)
     if (!sameShape(t.shape, first.shape))
-      throw new ShapeError(`${call.op.id}: inputs must have equal shapes, got ${show([...first.shape])} and ${show([...t.shape])}`);
+      throw new ShapeError(
+        `${call.op.id}: inputs must have equal shapes, got ${show([...first.shape])} and ${show([...t.shape])}`,
+      );
 }
 
 function defineUnary(name: string): Operator {
@@ -38,10 +46,14 @@ function defineUnary(name: string): Operator {
     inputs: [x],
     outputs: [y],
     parameters: {},
-    forms: { reference: { cpu: reference.unary(row) }, parallel: { wasm: unaryWasm(name), webgpu: unaryGpu(name) } },
+    forms: {
+      reference: { cpu: reference.unary(row) },
+      parallel: { wasm: unaryWasm(name), webgpu: unaryGpu(name) },
+    },
     ...cost,
     cases: CASES,
-    sample: (_, shape, uniform) => Float64Array.from({ length: sizeOf(shape) }, () => low + (high - low) * uniform()),
+    sample: (_, shape, uniform) =>
+      Float64Array.from({ length: sizeOf(shape) }, () => low + (high - low) * uniform()),
   });
 }
 
@@ -110,8 +122,10 @@ function two(name: string): (left: Tensor, right: Tensor | number) => Tensor {
       const scalar = SCALAR[name]?.(left, right);
       if (scalar) return scalar;
     }
-    const other = typeof right === 'number' ? full([], right, { dtype: left.dtype, device: left.device }) : right;
-    if (!isTensor(other)) throw new ArgumentError(`${name}: b must be a tensor or a number, got ${show(right)}`);
+    const other =
+      typeof right === 'number' ? full([], right, { dtype: left.dtype, device: left.device }) : right;
+    if (!isTensor(other))
+      throw new ArgumentError(`${name}: b must be a tensor or a number, got ${show(right)}`);
     return binaryOps[name](pair(name, left, other)).y;
   };
 }
@@ -191,7 +205,8 @@ const clampOp = defineOperator({
 
 /** Limits values to [minimum, maximum]; no gradient outside; NaN passes through. */
 export function clamp(t: Tensor, minimum: number, maximum: number): Tensor {
-  if (!(minimum <= maximum)) throw new ArgumentError(`clamp: minimum must be <= maximum, got ${minimum} and ${maximum}`);
+  if (!(minimum <= maximum))
+    throw new ArgumentError(`clamp: minimum must be <= maximum, got ${minimum} and ${maximum}`);
   return clampOp({ x: t }, { minimum, maximum }).y;
 }
 
@@ -204,16 +219,27 @@ const compareOp = defineOperator({
     { ...b, dtypes: ['f32', 'f64', 'i32', 'u32'], differentiable: false },
   ],
   outputs: [{ ...y, differentiable: false }],
-  parameters: { relation: { type: 'string', default: 'lt', oneOf: Object.keys(RELATIONS), doc: 'comparison' } },
+  parameters: {
+    relation: { type: 'string', default: 'lt', oneOf: Object.keys(RELATIONS), doc: 'comparison' },
+  },
   check: sameShapes,
   forms: { reference: { cpu: { forward: reference.compare } }, parallel: { webgpu: compareGpu } },
   ...cost,
-  cases: Object.keys(RELATIONS).map((relation) => ({ name: relation, dims: { M: 3, N: 7 }, params: { relation } })),
-  sample: (_, shape, uniform) => Float64Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * 3)),
+  cases: Object.keys(RELATIONS).map((relation) => ({
+    name: relation,
+    dims: { M: 3, N: 7 },
+    params: { relation },
+  })),
+  sample: (_, shape, uniform) =>
+    Float64Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * 3)),
 });
 
 /** 1 where `a relation b` holds, else 0; relation is lt, le, gt, ge, eq or ne. */
-export function compare(left: Tensor, relation: 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne', right: Tensor): Tensor {
+export function compare(
+  left: Tensor,
+  relation: 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne',
+  right: Tensor,
+): Tensor {
   return compareOp(pair('compare', left, right), { relation }).y;
 }
 
@@ -222,7 +248,13 @@ const whereOp = defineOperator({
   summary: 'chooses between two tensors',
   equation: 'y = condition ? a : b',
   inputs: [
-    { name: 'condition', shape: '*', dtypes: ['f32', 'f64', 'i32', 'u32'], differentiable: false, doc: 'not 0 chooses a' },
+    {
+      name: 'condition',
+      shape: '*',
+      dtypes: ['f32', 'f64', 'i32', 'u32'],
+      differentiable: false,
+      doc: 'not 0 chooses a',
+    },
     a,
     b,
   ],
@@ -242,11 +274,17 @@ const whereOp = defineOperator({
   ...cost,
   cases: CASES,
   sample: (input, shape, uniform) =>
-    input === 'condition' ? Float64Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * 2)) : undefined,
+    input === 'condition'
+      ? Float64Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * 2))
+      : undefined,
 });
 
 /** a where `condition` is not 0, else b; all three broadcast. */
 export function where(condition: Tensor, left: Tensor, right: Tensor): Tensor {
   const shape = broadcastShapes('where', broadcastShapes('where', left.shape, right.shape), condition.shape);
-  return whereOp({ condition: broadcastTo(condition, shape), a: broadcastTo(left, shape), b: broadcastTo(right, shape) }).y;
+  return whereOp({
+    condition: broadcastTo(condition, shape),
+    a: broadcastTo(left, shape),
+    b: broadcastTo(right, shape),
+  }).y;
 }

@@ -35,7 +35,8 @@ export function binary(row: BinaryRow): Implementation {
       const a = call.in.a!.floats(call.op.id);
       const b = call.in.b!.floats(call.op.id);
       const y = call.out.y.floats(call.op.id);
-      const side = (which: 0 | 1) => mapOne(call, call.grad.y!, (dy, i) => row.slopes(a[i], b[i], y[i])[which] * dy);
+      const side = (which: 0 | 1) =>
+        mapOne(call, call.grad.y!, (dy, i) => row.slopes(a[i], b[i], y[i])[which] * dy);
       return { a: call.needs('a') ? side(0) : undefined, b: call.needs('b') ? side(1) : undefined };
     },
   };

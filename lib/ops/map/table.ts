@@ -3,9 +3,9 @@ import * as math from '../../core/math.js';
 
 export interface UnaryRow {
   equation: string;
-  value(x: number): number;
+  value: (x: number) => number;
   /** dy/dx given x and y. */
-  slope(x: number, y: number): number;
+  slope: (x: number, y: number) => number;
   /** Range from which test inputs are drawn. */
   range: readonly [number, number];
 }
@@ -27,12 +27,27 @@ export const UNARY: Record<string, UnaryRow> = {
   exp: { equation: 'e^x', value: math.exp, slope: (_, y) => y, range: [-10, 10] },
   log: { equation: 'ln x', value: math.log, slope: (x) => 1 / x, range: [0.01, 9] },
   sqrt: { equation: 'sqrt x', value: Math.sqrt, slope: (_, y) => 0.5 / y, range: [0.01, 9] },
-  rsqrt: { equation: '1/sqrt x', value: (x) => 1 / Math.sqrt(x), slope: (x, y) => (-0.5 * y) / x, range: [0.01, 9] },
+  rsqrt: {
+    equation: '1/sqrt x',
+    value: (x) => 1 / Math.sqrt(x),
+    slope: (x, y) => (-0.5 * y) / x,
+    range: [0.01, 9],
+  },
   abs: { equation: '|x|', value: Math.abs, slope: (x) => Math.sign(x), range: [-3, 3] },
   square: { equation: 'x^2', value: (x) => x * x, slope: (x) => 2 * x, range: [-3, 3] },
-  sigmoid: { equation: '1/(1+e^-x)', value: math.sigmoid, slope: (x, y) => y * math.sigmoid(-x), range: [-20, 20] },
+  sigmoid: {
+    equation: '1/(1+e^-x)',
+    value: math.sigmoid,
+    slope: (x, y) => y * math.sigmoid(-x),
+    range: [-20, 20],
+  },
   tanh: { equation: 'tanh x', value: math.tanh, slope: (_, y) => 1 - y * y, range: [-6, 6] },
-  relu: { equation: 'max(x, 0)', value: (x) => (x > 0 ? x : x === x ? 0 : x), slope: (x) => (x > 0 ? 1 : 0), range: [-3, 3] },
+  relu: {
+    equation: 'max(x, 0)',
+    value: (x) => (x > 0 ? x : x === x ? 0 : x),
+    slope: (x) => (x > 0 ? 1 : 0),
+    range: [-3, 3],
+  },
   silu: {
     equation: 'x/(1+e^-x)',
     value: (x) => x * math.sigmoid(x),
@@ -51,13 +66,18 @@ export const UNARY: Record<string, UnaryRow> = {
     },
     range: [-6, 6],
   },
-  softplus: { equation: 'log(1+e^x)', value: softplus, slope: (x) => (x > 20 ? 1 : math.sigmoid(x)), range: [-30, 30] },
+  softplus: {
+    equation: 'log(1+e^x)',
+    value: softplus,
+    slope: (x) => (x > 20 ? 1 : math.sigmoid(x)),
+    range: [-30, 30],
+  },
 };
 
 export interface BinaryRow {
   equation: string;
-  value(a: number, b: number): number;
-  slopes(a: number, b: number, y: number): readonly [number, number];
+  value: (a: number, b: number) => number;
+  slopes: (a: number, b: number, y: number) => readonly [number, number];
   /** Test inputs must be positive (pow, div). */
   positive?: boolean;
 }

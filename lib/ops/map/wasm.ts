@@ -20,7 +20,9 @@ export function unaryWasm(name: string): Implementation {
   const kernel = kernelName(name);
   return {
     forward: (call) => ({ y: run(kernel, call, call.in.x!) }),
-    backward: (call) => ({ x: run(`${kernel}Backward` as KernelName, call, call.in.x!, call.out.y, call.grad.y!) }),
+    backward: (call) => ({
+      x: run(`${kernel}Backward` as KernelName, call, call.in.x!, call.out.y, call.grad.y!),
+    }),
   };
 }
 
@@ -32,7 +34,10 @@ export function binaryWasm(name: string): Implementation | undefined {
     case 'add':
       return { forward, backward: (call) => ({ a: dy(call), b: dy(call) }) };
     case 'sub':
-      return { forward, backward: (call) => ({ a: dy(call), b: call.needs('b') ? run('neg', call, dy(call)) : undefined }) };
+      return {
+        forward,
+        backward: (call) => ({ a: dy(call), b: call.needs('b') ? run('neg', call, dy(call)) : undefined }),
+      };
     case 'mul':
       return {
         forward,
@@ -53,7 +58,8 @@ export const affineWasm: Implementation = {
     const x = call.in.x!;
     const y = allocate(call, x.shape);
     parallelFor('mulScalar', y.size, GRAIN, x.pointer('ops/affine'), scale, y.pointer('ops/affine'));
-    if (shift !== 0) parallelFor('addScalar', y.size, GRAIN, y.pointer('ops/affine'), shift, y.pointer('ops/affine'));
+    if (shift !== 0)
+      parallelFor('addScalar', y.size, GRAIN, y.pointer('ops/affine'), shift, y.pointer('ops/affine'));
     return { y };
   },
 };

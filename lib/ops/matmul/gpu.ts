@@ -13,22 +13,35 @@ export const matmulGpu: Implementation = {
     const { batch, m, n, k, sharedB, shape } = planMatmul(call);
     const { a, b, bias } = call.in;
     const y = allocate(call, shape);
-    const strides = { stride_a: m * k, stride_b: sharedB ? 0 : k * n };
+    // Layouts are uniforms, not override constants: one pipeline serves them all.
+    const layout = {
+      stride_a: m * k,
+      stride_b: sharedB ? 0 : k * n,
+      ta: Number(call.params.transposeA),
+      tb: Number(call.params.transposeB),
+      with_bias: bias ? 1 : 0,
+    };
     const common = {
       where: 'ops/matmul',
       defs: { F: floatType('matmul', a!) },
-      overrides: { TA: Number(call.params.transposeA), TB: Number(call.params.transposeB), BIAS: bias ? 1 : 0 },
       tensors: { a, b, bias, y },
       work: 2 * batch * m * n * k,
     };
     if (Math.min(m, n) <= 4) {
-      dispatch({ ...common, kernel: 'ops/matmul/narrow', params: { rows: y.size, m, n, k, ...strides }, rows: y.size });
+      dispatch({
+        ...common,
+        kernel: 'ops/matmul/narrow',
+        params: { rows: y.size, m, n, k, ...layout },
+        rows: y.size,
+      });
       return { y };
     }
     const groups = [Math.ceil(n / TILE), Math.ceil(m / TILE), batch] as const;
     if (groups.some((g) => g > MOST))
-      throw new DeviceError(`matmul: sizes must fit into ${MOST} tiles of ${TILE} and ${MOST} batches on the GPU, got ${batch} x ${m} x ${n}; split the batch`);
-    dispatch({ ...common, kernel: 'ops/matmul/tiled', params: { m, n, k, ...strides }, groups });
+      throw new DeviceError(
+        `matmul: sizes must fit into ${MOST} tiles of ${TILE} and ${MOST} batches on the GPU, got ${batch} x ${m} x ${n}; split the batch`,
+      );
+    dispatch({ ...common, kernel: 'ops/matmul/tiled', params: { m, n, k, ...layout }, groups });
     return { y };
   },
 };

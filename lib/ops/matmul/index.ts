@@ -15,7 +15,8 @@ function check(call: Call): void {
     throw new ShapeError(`matmul: ${condition}, got a ${show([...a.shape])} and b ${show([...b.shape])}`);
   };
   if (a.rank < 2 || b.rank < 2) fail('a and b must have at least two axes');
-  if (b.rank > 2 && !sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2))) fail('leading axes must be equal unless b is a matrix');
+  if (b.rank > 2 && !sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2)))
+    fail('leading axes must be equal unless b is a matrix');
   const inner = call.params.transposeA ? a.shape[a.rank - 2] : a.shape[a.rank - 1];
   const other = call.params.transposeB ? b.shape[b.rank - 1] : b.shape[b.rank - 2];
   if (inner !== other) fail(`inner sizes must agree (${inner} and ${other})`);
@@ -35,7 +36,11 @@ const matmulOp = defineOperator({
   equation: 'y = op(a) op(b) + bias',
   inputs: [
     { name: 'a', shape: '*', doc: '[..., M, K], or [..., K, M] with transposeA' },
-    { name: 'b', shape: '*', doc: '[..., K, N], or [..., N, K] with transposeB; a plain matrix is shared by the batch' },
+    {
+      name: 'b',
+      shape: '*',
+      doc: '[..., K, N], or [..., N, K] with transposeB; a plain matrix is shared by the batch',
+    },
     { name: 'bias', shape: 'N', optional: true, doc: 'added to every row' },
   ],
   outputs: [{ name: 'y', shape: '*', doc: '[..., M, N]' }],
@@ -44,7 +49,10 @@ const matmulOp = defineOperator({
     transposeB: { type: 'boolean', default: false, doc: 'use b transposed' },
   },
   check,
-  forms: { reference: { cpu: { forward: reference.matmul } }, parallel: { wasm: matmulWasm, webgpu: matmulGpu } },
+  forms: {
+    reference: { cpu: { forward: reference.matmul } },
+    parallel: { wasm: matmulWasm, webgpu: matmulGpu },
+  },
   gradient: (call) => ({
     a: call.needs('a') ? gradientA(call) : undefined,
     b: call.needs('b') ? gradientB(call) : undefined,
@@ -57,7 +65,12 @@ const matmulOp = defineOperator({
     { name: 'shared', dims: {}, shapes: { a: [2, 9, 5], b: [5, 7], bias: [7] }, with: ['bias'] },
     { name: 'nt', dims: {}, shapes: { a: [2, 17, 19], b: [2, 33, 19] }, params: { transposeB: true } },
     { name: 'tn', dims: {}, shapes: { a: [3, 40, 17], b: [3, 40, 6] }, params: { transposeA: true } },
-    { name: 'tt', dims: {}, shapes: { a: [5, 9], b: [7, 5] }, params: { transposeA: true, transposeB: true } },
+    {
+      name: 'tt',
+      dims: {},
+      shapes: { a: [5, 9], b: [7, 5] },
+      params: { transposeA: true, transposeB: true },
+    },
     { name: 'tn-shared', dims: {}, shapes: { a: [2, 5, 9], b: [5, 7] }, params: { transposeA: true } },
     { name: 'row', dims: {}, shapes: { a: [1, 70], b: [70, 65], bias: [65] }, with: ['bias'] },
     { name: 'square', dims: {}, shapes: { a: [64, 64], b: [64, 64] } },
@@ -104,7 +117,11 @@ function swapLast(t: Tensor): Tensor {
  * Matrix product op(a) op(b) (+ bias). Leading axes of a are a batch; b is either batched alike or one shared matrix.
  * @throws ShapeError when ranks, leading axes or inner sizes do not fit
  */
-export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean; bias?: Tensor } = {}): Tensor {
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  options: { transposeA?: boolean; transposeB?: boolean; bias?: Tensor } = {},
+): Tensor {
   const { bias, ...params } = options;
   return matmulOp({ a, b, bias }, params).y;
 }

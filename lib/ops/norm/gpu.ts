@@ -31,7 +31,14 @@ function norm(center: number): Implementation {
       const common = settings(call, center);
       const overrides = { ...common.overrides, BIAS: bias ? 1 : 0 };
       const tensors = { x, weight, bias, y, moments };
-      dispatch({ ...common, kernel: 'ops/norm/forward', overrides, tensors, params: { rows, n, eps: call.params.eps as number }, rows });
+      dispatch({
+        ...common,
+        kernel: 'ops/norm/forward',
+        overrides,
+        tensors,
+        params: { rows, n, eps: call.params.eps as number },
+        rows,
+      });
       if (call.training) call.saved.moments = moments;
       else moments.dispose();
       return { y };
@@ -41,7 +48,13 @@ function norm(center: number): Implementation {
       const { rows, n } = sizes(call);
       const dx = allocate(call, x!.shape);
       const tensors = { x, weight, dy: call.grad.y, moments: call.saved.moments, dx };
-      dispatch({ ...settings(call, center), kernel: 'ops/norm/backward', tensors, params: { rows, n }, rows });
+      dispatch({
+        ...settings(call, center),
+        kernel: 'ops/norm/backward',
+        tensors,
+        params: { rows, n },
+        rows,
+      });
       const grads: OptionalTensors = { x: dx };
       if (weight && call.needs('weight')) grads.weight = weightGradient(call, rows, n);
       if (call.in.bias && call.needs('bias')) grads.bias = sumAxisGpu(call.op.id, call.grad.y!, 1, rows, n);
@@ -56,7 +69,15 @@ function weightGradient(call: Call, rows: number, n: number): Tensor {
   const tensors = { x: call.in.x, dy: call.grad.y, moments: call.saved.moments, partial };
   const params = { rows, n, chunks, chunk: CHUNK };
   const defs = { F: floatType(call.op.id, call.in.x!) };
-  dispatch({ where: call.op.id, kernel: 'ops/norm/weight-gradient', defs, tensors, params, threads: chunks * n, work: rows * n * 4 });
+  dispatch({
+    where: call.op.id,
+    kernel: 'ops/norm/weight-gradient',
+    defs,
+    tensors,
+    params,
+    threads: chunks * n,
+    work: rows * n * 4,
+  });
   const total = sumAxisGpu(call.op.id, partial, 1, chunks, n);
   partial.dispose();
   return total;

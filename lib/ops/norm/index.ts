@@ -57,6 +57,11 @@ const layerNormOp = defineOperator({
 });
 
 /** (x - mean) / sqrt(var + eps) · weight + bias over the last axis; biased variance. */
-export function layerNorm(input: Tensor, gain?: Tensor, shift?: Tensor, options: { eps?: number } = {}): Tensor {
+export function layerNorm(
+  input: Tensor,
+  gain?: Tensor,
+  shift?: Tensor,
+  options: { eps?: number } = {},
+): Tensor {
   return layerNormOp({ x: input, weight: gain, bias: shift }, options).y;
 }

@@ -41,7 +41,8 @@ function norm(centred: boolean): Implementation {
       const to = y.floats(call.op.id);
       for (let at = 0; at < to.length; at += v.n) {
         const [m, r] = statistics(v, at, centred);
-        for (let j = 0; j < v.n; j++) to[at + j] = (v.x[at + j] - m) * r * (v.weight ? v.weight[j] : 1) + (bias ? bias[j] : 0);
+        for (let j = 0; j < v.n; j++)
+          to[at + j] = (v.x[at + j] - m) * r * (v.weight ? v.weight[j] : 1) + (bias ? bias[j] : 0);
       }
       return { y };
     },

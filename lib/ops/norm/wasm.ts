@@ -49,7 +49,19 @@ export const layerNormWasm: Implementation = {
     const y = allocate(call, call.in.x!.shape);
     const mean = statistic();
     const rstd = statistic();
-    parallelFor('layerNorm', rows, ROWS, at(call.in.x), at(call.in.weight), at(call.in.bias), at(y), at(mean), at(rstd), n, eps);
+    parallelFor(
+      'layerNorm',
+      rows,
+      ROWS,
+      at(call.in.x),
+      at(call.in.weight),
+      at(call.in.bias),
+      at(y),
+      at(mean),
+      at(rstd),
+      n,
+      eps,
+    );
     keepOrDrop(call, { mean, rstd });
     return { y };
   },
@@ -58,11 +70,34 @@ export const layerNormWasm: Implementation = {
     const { mean, rstd } = call.saved;
     const dy = call.grad.y!;
     const x = allocate(call, call.in.x!.shape);
-    parallelFor('layerNormBackward', rows, ROWS, at(call.in.x), at(call.in.weight), at(mean), at(rstd), at(dy), at(x), n);
+    parallelFor(
+      'layerNormBackward',
+      rows,
+      ROWS,
+      at(call.in.x),
+      at(call.in.weight),
+      at(mean),
+      at(rstd),
+      at(dy),
+      at(x),
+      n,
+    );
     if (!call.in.weight && !call.in.bias) return { x };
     const weight = allocate(call, [n]);
     const bias = allocate(call, [n]);
-    parallelFor('layerNormWeightBackward', n, COLUMNS, at(call.in.x), at(mean), at(rstd), at(dy), at(weight), at(bias), rows, n);
+    parallelFor(
+      'layerNormWeightBackward',
+      n,
+      COLUMNS,
+      at(call.in.x),
+      at(mean),
+      at(rstd),
+      at(dy),
+      at(weight),
+      at(bias),
+      rows,
+      n,
+    );
     return { x, weight, bias };
   },
 };

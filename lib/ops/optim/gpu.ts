@@ -21,7 +21,14 @@ export const adamWGpu: Implementation = {
       kernel: 'ops/optim/adamw',
       overrides: { MASK: decayMask ? 1 : 0 },
       tensors: { parameters, m: nextM, v: nextV, mask: decayMask, next },
-      params: { count, rate: learningRate, eps, decay: weightDecay, c1: 1 - beta1 ** step, c2: 1 - beta2 ** step },
+      params: {
+        count,
+        rate: learningRate,
+        eps,
+        decay: weightDecay,
+        c1: 1 - beta1 ** step,
+        c2: 1 - beta2 ** step,
+      },
     });
     return { parameters: next, m: nextM, v: nextV };
   },

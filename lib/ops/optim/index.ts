@@ -6,12 +6,32 @@ import { adamWGpu, sgdGpu } from './gpu.js';
 import * as reference from './reference.js';
 import { adamWWasm, sgdWasm } from './wasm.js';
 
-const flat = (name: string, doc: string, optional = false): InputSpec => ({ name, shape: 'P', doc, optional, differentiable: false });
-const scale: InputSpec = { name: 'scale', shape: '1', optional: true, differentiable: false, doc: 'factor on the gradients (clipping)' };
+const flat = (name: string, doc: string, optional = false): InputSpec => ({
+  name,
+  shape: 'P',
+  doc,
+  optional,
+  differentiable: false,
+});
+const scale: InputSpec = {
+  name: 'scale',
+  shape: '1',
+  optional: true,
+  differentiable: false,
+  doc: 'factor on the gradients (clipping)',
+};
 const out = (name: string, doc: string) => ({ name, shape: 'P', doc, differentiable: false });
-const number = (value: number, doc: string, maximum?: number): ParameterSpec => ({ type: 'number', default: value, minimum: 0, maximum, doc });
+const number = (value: number, doc: string, maximum?: number): ParameterSpec => ({
+  type: 'number',
+  default: value,
+  minimum: 0,
+  maximum,
+  doc,
+});
 const positive = (input: string, shape: readonly number[], uniform: () => number) =>
-  input === 'v' || input === 'scale' || input === 'decayMask' ? Float64Array.from({ length: sizeOf(shape) }, uniform) : undefined;
+  input === 'v' || input === 'scale' || input === 'decayMask'
+    ? Float64Array.from({ length: sizeOf(shape) }, uniform)
+    : undefined;
 const cases = [
   { name: 'plain', dims: { P: 1031 } },
   { name: 'masked', dims: { P: 67 }, with: ['decayMask', 'scale'] },
@@ -38,7 +58,10 @@ const adamWOp = defineOperator({
     weightDecay: number(0.01, 'decoupled decay'),
     step: { type: 'integer', default: 1, minimum: 1, doc: 'number of this step, from 1' },
   },
-  forms: { reference: { cpu: { forward: reference.adamW } }, parallel: { wasm: adamWWasm, webgpu: adamWGpu } },
+  forms: {
+    reference: { cpu: { forward: reference.adamW } },
+    parallel: { wasm: adamWWasm, webgpu: adamWGpu },
+  },
   flops: (d: Dims) => 14 * d.P,
   bytes: (d: Dims) => 28 * d.P,
   cases: cases.map((c) => ({ ...c, params: { step: 3, weightDecay: 0.1, learningRate: 0.01 } })),
@@ -49,7 +72,14 @@ const adamWOp = defineOperator({
 /** One AdamW step; all inputs [P], `scale` [1] multiplies the gradients. */
 export function adamW(
   inputs: { parameters: Tensor; gradients: Tensor; m: Tensor; v: Tensor; decayMask?: Tensor; scale?: Tensor },
-  options: { learningRate?: number; beta1?: number; beta2?: number; eps?: number; weightDecay?: number; step: number },
+  options: {
+    learningRate?: number;
+    beta1?: number;
+    beta2?: number;
+    eps?: number;
+    weightDecay?: number;
+    step: number;
+  },
 ): { parameters: Tensor; m: Tensor; v: Tensor } {
   const { parameters, m, v } = adamWOp(inputs, options);
   return { parameters, m, v };
@@ -59,7 +89,12 @@ const sgdOp = defineOperator({
   id: 'ops/sgd',
   summary: 'SGD step with momentum',
   equation: 'u = momentum u + g + wd p; p = p - lr u',
-  inputs: [flat('parameters', 'weights'), flat('gradients', 'gradients'), flat('velocity', 'momentum buffer'), scale],
+  inputs: [
+    flat('parameters', 'weights'),
+    flat('gradients', 'gradients'),
+    flat('velocity', 'momentum buffer'),
+    scale,
+  ],
   outputs: [out('parameters', 'new weights'), out('velocity', 'new momentum buffer')],
   parameters: {
     learningRate: number(1e-2, 'step size'),

@@ -17,10 +17,28 @@ export const adamWWasm: Implementation = {
     const { learningRate, beta1, beta2, eps, weightDecay, step } = call.params as Record<string, number>;
     const made = { parameters: copyOf(call, 'parameters'), m: copyOf(call, 'm'), v: copyOf(call, 'v') };
     const at = (t: Tensor | undefined) => t?.pointer('ops/adamw') ?? 0;
-    const addresses = [at(made.parameters), at(call.in.gradients), at(made.m), at(made.v), at(call.in.decayMask)];
+    const addresses = [
+      at(made.parameters),
+      at(call.in.gradients),
+      at(made.m),
+      at(made.v),
+      at(call.in.decayMask),
+    ];
     const corrections = [reference.biasCorrection(beta1, step), reference.biasCorrection(beta2, step)];
     const scale = call.in.scale ? call.in.scale.dataSync()[0] : 1;
-    parallelFor('adamW', call.dims.P, GRAIN, ...addresses, learningRate, beta1, beta2, eps, weightDecay, ...corrections, scale);
+    parallelFor(
+      'adamW',
+      call.dims.P,
+      GRAIN,
+      ...addresses,
+      learningRate,
+      beta1,
+      beta2,
+      eps,
+      weightDecay,
+      ...corrections,
+      scale,
+    );
     return made;
   },
 };

@@ -1,5 +1,5 @@
 /** Reductions on the GPU: partial results over chunks, again until one is left, so that sums stay trees. */
-import { sizeOf, splitAt } from '../../core/shape.js';
+import { sizeOf, splitAt, type Shape } from '../../core/shape.js';
 import { dispatch, floatType } from '../../gpu/dispatch.js';
 import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
 import { Tensor } from '../../tensor/tensor.js';
@@ -15,13 +15,22 @@ const COLUMN_CHUNK = 64;
  * Reduces the middle axis of [outer, n, inner] to outer * inner elements. Partial results are f32; the last round is
  * stored in the dtype of `like`.
  */
-function reduce(where: string, op: Op, x: Tensor, outer: number, n: number, inner: number, scale = 1, like = x): Tensor {
+function reduce(
+  where: string,
+  op: Op,
+  x: Tensor,
+  outer: number,
+  n: number,
+  inner: number,
+  scale = 1,
+  like = x,
+): Tensor {
   const columns = inner >= 16;
   const chunk = columns ? COLUMN_CHUNK : ROW_CHUNK;
   const chunks = Math.max(1, Math.ceil(n / chunk));
   const final = chunks === 1;
   const y = Tensor.empty([outer * chunks * inner], final ? like.dtype : 'f32', 'gpu', where);
-  step(where, op, columns, x, y, { rows: y.size, n, inner, chunks, chunk, scale: final ? scale : 1 });
+  step(where, op, columns, x, y, { rows: y.size, n, inner, chunks, chunk, scale: final ? scale : 1, one: 1 });
   if (final) return y;
   // Squares are summed once; what follows adds plain sums.
   const rest = reduce(where, op === 'sumSquares' ? 'sum' : op, y, outer, chunks, inner, scale, like);
@@ -29,7 +38,14 @@ function reduce(where: string, op: Op, x: Tensor, outer: number, n: number, inne
   return rest;
 }
 
-function step(where: string, op: Op, columns: boolean, x: Tensor, y: Tensor, params: Record<string, number>): void {
+function step(
+  where: string,
+  op: Op,
+  columns: boolean,
+  x: Tensor,
+  y: Tensor,
+  params: Record<string, number>,
+): void {
   dispatch({
     where,
     kernel: columns ? 'ops/reduce/columns' : 'ops/reduce/rows',
@@ -45,6 +61,11 @@ function step(where: string, op: Op, columns: boolean, x: Tensor, y: Tensor, par
 /** Sum over the middle axis of [outer, n, inner], as a flat tensor. */
 export function sumAxisGpu(where: string, x: Tensor, outer: number, n: number, inner: number): Tensor {
   return reduce(where, 'sum', x, outer, n, inner);
+}
+
+/** Zeros made on the device, in the dtype of `like`: the sums over an empty axis. */
+export function zerosGpu(where: string, like: Tensor, shape: Shape): Tensor {
+  return reshaped(reduce(where, 'sum', like, 1, 0, sizeOf(shape)), shape, where);
 }
 
 function shapeWithout(call: Call): number[] {
@@ -87,7 +108,15 @@ export const argmaxGpu: Implementation = {
     const [outer, n, inner] = splitAt(x.shape, call.params.axis as number);
     const y = allocate(call, shapeWithout(call), 'i32');
     const rows = outer * inner;
-    dispatch({ where: call.op.id, kernel: 'ops/reduce/argmax', defs: { F: floatType(call.op.id, x) }, tensors: { x, y }, params: { rows, n, inner }, rows, work: x.size * 4 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/reduce/argmax',
+      defs: { F: floatType(call.op.id, x) },
+      tensors: { x, y },
+      params: { rows, n, inner },
+      rows,
+      work: x.size * 4,
+    });
     return { y };
   },
 };

@@ -1,7 +1,14 @@
 /** Reductions along one axis or over everything. */
 import { ArgumentError } from '../../core/errors.js';
 import { normalAxis, type Dims } from '../../core/shape.js';
-import { defineOperator, type Call, type Implementation, type Kernel, type Operator, type OperatorCase } from '../../tensor/operator.js';
+import {
+  defineOperator,
+  type Call,
+  type Implementation,
+  type Kernel,
+  type Operator,
+  type OperatorCase,
+} from '../../tensor/operator.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { affine, compare, exp, mul, power, sub } from '../map/index.js';
 import { broadcastTo, reshape } from '../structure/index.js';
@@ -33,7 +40,14 @@ function defineReduction(r: Reduction): Operator {
     summary: `${r.name} along one axis`,
     equation: `y = ${r.equation}`,
     inputs: [{ name: 'x', shape: '*', doc: 'tensor', differentiable: r.gradient !== undefined }],
-    outputs: [{ name: 'y', shape: '*', doc: 'x without the axis, or with size 1', differentiable: r.gradient !== undefined }],
+    outputs: [
+      {
+        name: 'y',
+        shape: '*',
+        doc: 'x without the axis, or with size 1',
+        differentiable: r.gradient !== undefined,
+      },
+    ],
     parameters: {
       axis: { type: 'integer', default: 0, minimum: 0, doc: 'axis' },
       keepDims: { type: 'boolean', default: false, doc: 'keep the axis with size 1' },
@@ -42,7 +56,10 @@ function defineReduction(r: Reduction): Operator {
       if (call.in.x!.shape[call.params.axis as number] === 0 && r.name !== 'sum')
         throw new ArgumentError(`ops/${r.name}: axis must not be empty, got size 0`);
     },
-    forms: { reference: { cpu: { forward: r.cpu } }, parallel: { ...(r.wasm && { wasm: r.wasm }), webgpu: r.webgpu } },
+    forms: {
+      reference: { cpu: { forward: r.cpu } },
+      parallel: { ...(r.wasm && { wasm: r.wasm }), webgpu: r.webgpu },
+    },
     gradient: r.gradient,
     ...cost,
     cases: CASES,
@@ -69,7 +86,9 @@ const meanOp = defineReduction({
   equation: '1/n sum_i x_i',
   cpu: reference.mean,
   webgpu: meanGpu,
-  gradient: (call) => ({ x: stretch(call, affine(call.grad.y!, 1 / call.in.x!.shape[call.params.axis as number], 0)) }),
+  gradient: (call) => ({
+    x: stretch(call, affine(call.grad.y!, 1 / call.in.x!.shape[call.params.axis as number], 0)),
+  }),
 });
 const amaxOp = defineReduction({
   name: 'amax',
@@ -90,9 +109,16 @@ const logsumexpOp = defineReduction({
   equation: 'log sum_i e^{x_i}',
   cpu: reference.logsumexp,
   webgpu: logsumexpGpu,
-  gradient: (call) => ({ x: mul(stretch(call, call.grad.y!), exp(sub(call.in.x!, stretch(call, call.out.y)))) }),
+  gradient: (call) => ({
+    x: mul(stretch(call, call.grad.y!), exp(sub(call.in.x!, stretch(call, call.out.y)))),
+  }),
 });
-const argmaxOp = defineReduction({ name: 'argmax', equation: 'first i with the largest x_i', cpu: reference.argmax, webgpu: argmaxGpu });
+const argmaxOp = defineReduction({
+  name: 'argmax',
+  equation: 'first i with the largest x_i',
+  cpu: reference.argmax,
+  webgpu: argmaxGpu,
+});
 
 function along(op: Operator): (x: Tensor, axis?: number, keepDims?: boolean) => Tensor {
   return (x, axis, keepDims = false) => {
@@ -121,7 +147,10 @@ const sumSquaresOp = defineOperator({
   inputs: [{ name: 'x', shape: '*', doc: 'tensor' }],
   outputs: [{ name: 'y', shape: '', doc: 'scalar' }],
   parameters: {},
-  forms: { reference: { cpu: { forward: reference.sumSquares } }, parallel: { wasm: sumSquaresWasm, webgpu: sumSquaresGpu } },
+  forms: {
+    reference: { cpu: { forward: reference.sumSquares } },
+    parallel: { wasm: sumSquaresWasm, webgpu: sumSquaresGpu },
+  },
   gradient: (call) => ({ x: mul(affine(call.in.x!, 2, 0), broadcastTo(call.grad.y!, call.in.x!.shape)) }),
   ...cost,
   cases: [

@@ -11,12 +11,19 @@ export function reducedShape(call: Call): number[] {
 }
 
 /** Calls `reduce(start, stride, n)` for every line along the axis. */
-function lines(call: Call, to: ArrayLike<number> & { [i: number]: number }, reduce: (start: number, stride: number, n: number) => number): void {
+function lines(
+  call: Call,
+  to: ArrayLike<number> & { [i: number]: number },
+  reduce: (start: number, stride: number, n: number) => number,
+): void {
   const [outer, n, inner] = splitAt(call.in.x!.shape, call.params.axis as number);
-  for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) to[o * inner + i] = reduce(o * n * inner + i, inner, n);
+  for (let o = 0; o < outer; o++)
+    for (let i = 0; i < inner; i++) to[o * inner + i] = reduce(o * n * inner + i, inner, n);
 }
 
-function floatReduction(make: (x: ArrayLike<number>) => (start: number, stride: number, n: number) => number): Kernel {
+function floatReduction(
+  make: (x: ArrayLike<number>) => (start: number, stride: number, n: number) => number,
+): Kernel {
   return (call) => {
     const y: Tensor = allocate(call, reducedShape(call));
     lines(call, y.floats(call.op.id), make(call.in.x!.floats(call.op.id)));

@@ -18,7 +18,8 @@ const ropeOp = defineOperator({
     offset: { type: 'integer', default: 0, minimum: 0, doc: 'position of the first token' },
   },
   check: (call) => {
-    if (call.dims.K % 2 !== 0) throw new ShapeError(`ops/rope: x must have an even last axis, got K = ${call.dims.K}`);
+    if (call.dims.K % 2 !== 0)
+      throw new ShapeError(`ops/rope: x must have an even last axis, got K = ${call.dims.K}`);
   },
   forms: { reference: { cpu: reference.rope }, parallel: { wasm: ropeWasm, webgpu: ropeGpu } },
   flops: (d: Dims) => 3 * d.B * d.T * d.H * d.K,

@@ -10,7 +10,15 @@ export const cumsumGpu: Implementation = {
     const y = gpuEmpty(call.op.id, x.shape);
     const rows = outer * inner;
     const overrides = { REVERSE: call.params.reverse ? 1 : 0 };
-    dispatch({ where: call.op.id, kernel: 'ops/scan/cumsum', overrides, tensors: { x, y }, params: { rows, n, inner }, rows, work: x.size * 16 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/scan/cumsum',
+      overrides,
+      tensors: { x, y },
+      params: { rows, n, inner },
+      rows,
+      work: x.size * 16,
+    });
     return { y };
   },
 };
@@ -23,7 +31,15 @@ export const associativeScanGpu: Implementation = {
     const final = gpuEmpty(call.op.id, [B, d]);
     const overrides = { INITIAL: initial ? 1 : 0 };
     const tensors = { a, b, initial, y, final_state: final };
-    dispatch({ where: call.op.id, kernel: 'ops/scan/associative', overrides, tensors, params: { count: B * d, time, d }, threads: B * d, work: y.size * 4 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/scan/associative',
+      overrides,
+      tensors,
+      params: { count: B * d, time, d },
+      threads: B * d,
+      work: y.size * 4,
+    });
     return { y, final };
   },
   backward: (call) => {
@@ -35,7 +51,15 @@ export const associativeScanGpu: Implementation = {
     const { y: dy, final: dfinal } = call.grad;
     const overrides = { INITIAL: initial ? 1 : 0, DY: dy ? 1 : 0, DFINAL: dfinal ? 1 : 0 };
     const tensors = { a, y: call.out.y, initial, dy, dfinal, da, db, dinitial };
-    dispatch({ where: call.op.id, kernel: 'ops/scan/associative-backward', overrides, tensors, params: { count: B * d, time, d }, threads: B * d, work: da.size * 6 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/scan/associative-backward',
+      overrides,
+      tensors,
+      params: { count: B * d, time, d },
+      threads: B * d,
+      work: da.size * 6,
+    });
     const grads: OptionalTensors = { a: da, b: db };
     if (initial) grads.initial = dinitial;
     else dinitial.dispose();

@@ -16,8 +16,13 @@ const cumsumOp = defineOperator({
     axis: { type: 'integer', default: 0, minimum: 0, doc: 'axis' },
     reverse: { type: 'boolean', default: false, doc: 'from the end' },
   },
-  forms: { reference: { cpu: { forward: reference.cumsum } }, parallel: { wasm: cumsumWasm, webgpu: cumsumGpu } },
-  gradient: (call) => ({ x: cumsum(call.grad.y!, call.params.axis as number, { reverse: !call.params.reverse }) }),
+  forms: {
+    reference: { cpu: { forward: reference.cumsum } },
+    parallel: { wasm: cumsumWasm, webgpu: cumsumGpu },
+  },
+  gradient: (call) => ({
+    x: cumsum(call.grad.y!, call.params.axis as number, { reverse: !call.params.reverse }),
+  }),
   flops: (d: Dims) => sizeOf(Object.values(d)),
   bytes: (d: Dims) => 8 * sizeOf(Object.values(d)),
   cases: [
@@ -49,7 +54,10 @@ const scanOp = defineOperator({
   ],
   parameters: {},
   state: 'B D',
-  forms: { reference: { cpu: reference.associativeScan }, recurrent: { wasm: associativeScanWasm, webgpu: associativeScanGpu } },
+  forms: {
+    reference: { cpu: reference.associativeScan },
+    recurrent: { wasm: associativeScanWasm, webgpu: associativeScanGpu },
+  },
   flops: (d: Dims) => 2 * d.B * d.T * d.D,
   bytes: (d: Dims) => 12 * d.B * d.T * d.D,
   cases: [
@@ -59,11 +67,17 @@ const scanOp = defineOperator({
   ],
   sample: (input, shape, uniform) =>
     input === 'a' ? Float64Array.from({ length: sizeOf(shape) }, () => 2 * uniform() - 1) : undefined,
-  sources: ['Blelloch 1990, Prefix sums and their applications, section 1.4; mamba, arXiv 2312.00752, section 3.3.2'],
+  sources: [
+    'Blelloch 1990, Prefix sums and their applications, section 1.4; mamba, arXiv 2312.00752, section 3.3.2',
+  ],
 });
 
 /** h_t = a_t h_{t-1} + b_t over axis 1 of [B,T,D]. Gradients flow through all states, the final one and `initial`. */
-export function associativeScan(a: Tensor, b: Tensor, options: { initial?: Tensor } = {}): { y: Tensor; final: Tensor } {
+export function associativeScan(
+  a: Tensor,
+  b: Tensor,
+  options: { initial?: Tensor } = {},
+): { y: Tensor; final: Tensor } {
   const { y, final } = scanOp({ a, b, ...options });
   return { y, final };
 }

@@ -48,7 +48,11 @@ export const associativeScan: Implementation = {
     const initial = call.in.initial?.floats('associativeScan');
     const dy = call.grad.y?.floats('associativeScan');
     const dLast = call.grad.final?.floats('associativeScan');
-    const made = { a: allocate(call, [B, T, D]), b: allocate(call, [B, T, D]), initial: allocate(call, [B, D]) };
+    const made = {
+      a: allocate(call, [B, T, D]),
+      b: allocate(call, [B, T, D]),
+      initial: allocate(call, [B, D]),
+    };
     const [da, db, dh] = [made.a, made.b, made.initial].map((t) => t.floats('associativeScan'));
     for (let n = 0; n < B; n++)
       for (let d = 0; d < D; d++) {

@@ -29,9 +29,24 @@ export const associativeScanWasm: Implementation = {
   backward: (call) => {
     const { B, T, D } = call.dims;
     const dy = call.grad.y ?? zeros([B, T, D], { device: 'host' });
-    const made = { a: allocate(call, [B, T, D]), b: allocate(call, [B, T, D]), initial: allocate(call, [B, D]) };
+    const made = {
+      a: allocate(call, [B, T, D]),
+      b: allocate(call, [B, T, D]),
+      initial: allocate(call, [B, D]),
+    };
     const inputs = [at(call.in.a), at(call.out.y), at(call.in.initial), at(dy), at(call.grad.final)];
-    parallelFor('linearRecurrenceBackward', B * D, 64, ...inputs, at(made.a), at(made.b), at(made.initial), T, D, 0);
+    parallelFor(
+      'linearRecurrenceBackward',
+      B * D,
+      64,
+      ...inputs,
+      at(made.a),
+      at(made.b),
+      at(made.initial),
+      T,
+      D,
+      0,
+    );
     if (!call.grad.y) dy.dispose();
     return made;
   },

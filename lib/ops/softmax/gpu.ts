@@ -12,7 +12,16 @@ function rowKernel(log: number): Implementation {
   const run = (call: Call, kernel: string, like: Tensor, tensors: Record<string, Tensor | undefined>) => {
     const params = rowsOf(like);
     const defs = { F: floatType(call.op.id, like) };
-    dispatch({ where: call.op.id, kernel, defs, overrides: { LOG: log }, tensors, params, rows: params.rows, work: like.size * 16 });
+    dispatch({
+      where: call.op.id,
+      kernel,
+      defs,
+      overrides: { LOG: log },
+      tensors,
+      params,
+      rows: params.rows,
+      work: like.size * 16,
+    });
   };
   return {
     forward: (call) => {
@@ -40,7 +49,15 @@ export const crossEntropyGpu: Implementation = {
     const lse = gpuEmpty(call.op.id, [params.rows, 2]);
     const defs = { F: floatType(call.op.id, logits!) };
     const tensors = { logits, targets, loss, lse };
-    dispatch({ where: call.op.id, kernel: 'ops/softmax/cross-entropy', defs, tensors, params, rows: params.rows, work: logits!.size * 16 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/softmax/cross-entropy',
+      defs,
+      tensors,
+      params,
+      rows: params.rows,
+      work: logits!.size * 16,
+    });
     if (call.training) call.saved.lse = lse;
     else lse.dispose();
     return { loss };
@@ -51,7 +68,15 @@ export const crossEntropyGpu: Implementation = {
     const defs = { F: floatType(call.op.id, logits!) };
     const tensors = { logits, targets, lse: call.saved.lse, dloss: call.grad.loss, dlogits };
     const params = { count: logits!.size, n: rowsOf(logits!).n };
-    dispatch({ where: call.op.id, kernel: 'ops/softmax/cross-entropy-backward', defs, tensors, params, threads: logits!.size, work: logits!.size * 8 });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/softmax/cross-entropy-backward',
+      defs,
+      tensors,
+      params,
+      threads: logits!.size,
+      work: logits!.size * 8,
+    });
     return { logits: dlogits };
   },
 };

@@ -13,10 +13,17 @@ const elements = (d: Dims) => sizeOf(Object.values(d));
 const cost = { flops: (d: Dims) => 4 * elements(d), bytes: (d: Dims) => 8 * elements(d) };
 
 function notEmpty(call: Call): void {
-  if ((call.dims.D ?? call.dims.V) === 0) throw new ArgumentError(`${call.op.id}: last axis must not be empty, got size 0`);
+  if ((call.dims.D ?? call.dims.V) === 0)
+    throw new ArgumentError(`${call.op.id}: last axis must not be empty, got size 0`);
 }
 
-function defineRows(id: string, equation: string, cpu: Implementation, wasm: Implementation, webgpu: Implementation): Operator {
+function defineRows(
+  id: string,
+  equation: string,
+  cpu: Implementation,
+  wasm: Implementation,
+  webgpu: Implementation,
+): Operator {
   return defineOperator({
     id,
     summary: `${equation} over the last axis`,
@@ -38,7 +45,13 @@ function defineRows(id: string, equation: string, cpu: Implementation, wasm: Imp
 }
 
 const softmaxOp = defineRows('ops/softmax', 'y = e^x / sum e^x', reference.softmax, softmaxWasm, softmaxGpu);
-const logSoftmaxOp = defineRows('ops/log-softmax', 'y = x - log sum e^x', reference.logSoftmax, logSoftmaxWasm, logSoftmaxGpu);
+const logSoftmaxOp = defineRows(
+  'ops/log-softmax',
+  'y = x - log sum e^x',
+  reference.logSoftmax,
+  logSoftmaxWasm,
+  logSoftmaxGpu,
+);
 
 function onAxis(op: Operator): (x: Tensor, axis?: number) => Tensor {
   return (x, axis = -1) => {
@@ -72,16 +85,23 @@ const crossEntropyOp = defineOperator({
     const values = targets.dataSync();
     for (let i = 0; i < values.length; i++)
       if (values[i] < 0 || values[i] >= call.dims.V)
-        throw new ArgumentError(`ops/cross-entropy: targets must lie in [0, ${call.dims.V}), got ${values[i]} at ${i}`);
+        throw new ArgumentError(
+          `ops/cross-entropy: targets must lie in [0, ${call.dims.V}), got ${values[i]} at ${i}`,
+        );
   },
-  forms: { reference: { cpu: reference.crossEntropy }, parallel: { wasm: crossEntropyWasm, webgpu: crossEntropyGpu } },
+  forms: {
+    reference: { cpu: reference.crossEntropy },
+    parallel: { wasm: crossEntropyWasm, webgpu: crossEntropyGpu },
+  },
   ...cost,
   cases: [
     { name: 'rows', dims: { V: 37 }, shapes: { logits: [2, 3, 37], targets: [2, 3] } },
     { name: 'bytes', dims: { V: 256 }, shapes: { logits: [5, 256], targets: [5] } },
   ],
   sample: (input, shape, uniform, dims) =>
-    input === 'targets' ? Int32Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * dims.V)) : undefined,
+    input === 'targets'
+      ? Int32Array.from({ length: sizeOf(shape) }, () => Math.floor(uniform() * dims.V))
+      : undefined,
   sources: ['definition'],
 });
 

@@ -18,7 +18,15 @@ function overRows(forward: KernelName): Implementation {
     backward: (call) => {
       const x = allocate(call, call.in.x!.shape);
       const rows = x.size / call.dims.D;
-      parallelFor(`${forward}Backward` as KernelName, rows, GRAIN, at(call.out.y, call), at(call.grad.y!, call), at(x, call), call.dims.D);
+      parallelFor(
+        `${forward}Backward` as KernelName,
+        rows,
+        GRAIN,
+        at(call.out.y, call),
+        at(call.grad.y!, call),
+        at(x, call),
+        call.dims.D,
+      );
       return { x };
     },
   };
@@ -33,7 +41,16 @@ export const crossEntropyWasm: Implementation = {
     const loss = allocate(call, call.lead);
     const logsumexp = Tensor.empty([loss.size], 'f32', 'host', 'ops/cross-entropy');
     const p = (t: Tensor) => t.pointer('ops/cross-entropy');
-    parallelFor('crossEntropy', loss.size, GRAIN, p(logits!), p(targets!), p(loss), p(logsumexp), call.dims.V);
+    parallelFor(
+      'crossEntropy',
+      loss.size,
+      GRAIN,
+      p(logits!),
+      p(targets!),
+      p(loss),
+      p(logsumexp),
+      call.dims.V,
+    );
     if (call.training) call.saved.logsumexp = logsumexp;
     else logsumexp.dispose();
     return { loss };
@@ -43,7 +60,17 @@ export const crossEntropyWasm: Implementation = {
     const made = allocate(call, logits!.shape);
     const p = (t: Tensor) => t.pointer('ops/cross-entropy');
     const lse = call.saved.logsumexp;
-    parallelFor('crossEntropyBackward', targets!.size, GRAIN, p(logits!), p(targets!), p(lse), p(call.grad.loss!), p(made), call.dims.V);
+    parallelFor(
+      'crossEntropyBackward',
+      targets!.size,
+      GRAIN,
+      p(logits!),
+      p(targets!),
+      p(lse),
+      p(call.grad.loss!),
+      p(made),
+      call.dims.V,
+    );
     return { logits: made };
   },
 };

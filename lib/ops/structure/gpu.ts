@@ -10,12 +10,26 @@ import { sumAxisGpu } from '../reduce/gpu.js';
 const MOST_AXES = 8;
 
 /** A contiguous tensor of `shape` whose element [i...] is x[offset + sum i strides]. */
-export function stridedGpu(where: string, x: Tensor, shape: Shape, strides: readonly number[], offset = 0): Tensor {
+export function stridedGpu(
+  where: string,
+  x: Tensor,
+  shape: Shape,
+  strides: readonly number[],
+  offset = 0,
+): Tensor {
   if (shape.length > MOST_AXES)
     throw new ShapeError(`${where}: rank must be <= ${MOST_AXES} on the GPU, got shape ${show([...shape])}`);
   const y = Tensor.empty(shape, x.dtype, 'gpu', where);
   const params = { count: y.size, rank: shape.length, offset, shape, strides };
-  dispatch({ where, kernel: 'ops/structure/strided', defs: { T: bitsType(x.dtype) }, tensors: { x, y }, params, threads: y.size, work: y.size * 8 });
+  dispatch({
+    where,
+    kernel: 'ops/structure/strided',
+    defs: { T: bitsType(x.dtype) },
+    tensors: { x, y },
+    params,
+    threads: y.size,
+    work: y.size * 8,
+  });
   return y;
 }
 
@@ -24,7 +38,14 @@ export const permuteGpu: Implementation = {
     const x = call.in.x!;
     const axes = call.params.axes as readonly number[];
     const strides = stridesOf(x.shape);
-    return { y: stridedGpu(call.op.id, x, axes.map((a) => x.shape[a]), axes.map((a) => strides[a])) };
+    return {
+      y: stridedGpu(
+        call.op.id,
+        x,
+        axes.map((a) => x.shape[a]),
+        axes.map((a) => strides[a]),
+      ),
+    };
   },
 };
 
@@ -44,7 +65,9 @@ export const broadcastToGpu: Implementation = {
     const shape = call.params.shape as readonly number[];
     const lead = shape.length - x.rank;
     const own = stridesOf(x.shape);
-    const strides = shape.map((d, i) => (i < lead || (x.shape[i - lead] === 1 && d !== 1) ? 0 : own[i - lead]));
+    const strides = shape.map((d, i) =>
+      i < lead || (x.shape[i - lead] === 1 && d !== 1) ? 0 : own[i - lead],
+    );
     return { y: stridedGpu(call.op.id, x, shape, strides) };
   },
 };
@@ -55,9 +78,20 @@ export const concatGpu: Implementation = {
     const axis = call.params.axis as number;
     const [, na, inner] = splitAt(a!.shape, axis);
     const nb = b!.shape[axis];
-    const y = allocate(call, a!.shape.map((d, i) => (i === axis ? na + nb : d)), a!.dtype);
+    const y = allocate(
+      call,
+      a!.shape.map((d, i) => (i === axis ? na + nb : d)),
+      a!.dtype,
+    );
     const params = { count: y.size, na, nb, inner };
-    dispatch({ where: call.op.id, kernel: 'ops/structure/concat', defs: { T: bitsType(a!.dtype) }, tensors: { a, b, y }, params, threads: y.size });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/structure/concat',
+      defs: { T: bitsType(a!.dtype) },
+      tensors: { a, b, y },
+      params,
+      threads: y.size,
+    });
     return { y };
   },
 };
@@ -66,9 +100,19 @@ export const castGpu: Implementation = {
   forward: (call) => {
     const x = call.in.x!;
     const dtype = call.params.dtype as Dtype;
-    if (dtype === 'f64') throw new DtypeError(`${call.op.id}: dtype must be f32 or narrower on the GPU, got "f64"; read the tensor first`);
+    if (dtype === 'f64')
+      throw new DtypeError(
+        `${call.op.id}: dtype must be f32 or narrower on the GPU, got "f64"; read the tensor first`,
+      );
     const y = allocate(call, x.shape, dtype);
-    dispatch({ where: call.op.id, kernel: 'ops/structure/cast', defs: { S: x.dtype, T: dtype }, tensors: { x, y }, params: { count: x.size }, threads: x.size });
+    dispatch({
+      where: call.op.id,
+      kernel: 'ops/structure/cast',
+      defs: { S: x.dtype, T: dtype },
+      tensors: { x, y },
+      params: { count: x.size },
+      threads: x.size,
+    });
     return { y };
   },
 };
@@ -88,7 +132,7 @@ function sumRuns(where: string, x: Tensor, summed: readonly boolean[], shape: Sh
   let y = x.view();
   let outerShape = [...x.shape];
   let inner = 1;
-  for (let i = x.rank - 1; i >= 0; ) {
+  for (let i = x.rank - 1; i >= 0;) {
     let j = i;
     while (j >= 0 && summed[j] === summed[i]) j--;
     const n = sizeOf(x.shape.slice(j + 1, i + 1));

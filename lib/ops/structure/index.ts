@@ -1,7 +1,15 @@
 /** Structure: reshape, permute, slice, concat, broadcast and cast. */
 import { DTYPES, type Dtype } from '../../core/dtype.js';
 import { ArgumentError, ShapeError, show } from '../../core/errors.js';
-import { broadcastShapes, checkShape, normalAxis, sameShape, sizeOf, type Dims, type Shape } from '../../core/shape.js';
+import {
+  broadcastShapes,
+  checkShape,
+  normalAxis,
+  sameShape,
+  sizeOf,
+  type Dims,
+  type Shape,
+} from '../../core/shape.js';
 import { defineOperator, type Kernel, type OperatorCase } from '../../tensor/operator.js';
 import { full, type Tensor } from '../../tensor/tensor.js';
 import { broadcastToGpu, castGpu, concatGpu, permuteGpu, sliceGpu, sumToGpu } from './gpu.js';
@@ -37,10 +45,13 @@ const reshapeOp = defineOperator({
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const unknown = shape.indexOf(-1);
   const known = sizeOf(shape.filter((d) => d !== -1));
-  const target = unknown < 0 ? [...shape] : shape.map((d) => (d === -1 ? (known === 0 ? 0 : x.size / known) : d));
+  const target =
+    unknown < 0 ? [...shape] : shape.map((d) => (d === -1 ? (known === 0 ? 0 : x.size / known) : d));
   checkShape('reshape', 'shape', target);
   if (sizeOf(target) !== x.size)
-    throw new ShapeError(`reshape: shape must hold ${x.size} elements like ${show([...x.shape])}, got ${show([...shape])}`);
+    throw new ShapeError(
+      `reshape: shape must hold ${x.size} elements like ${show([...x.shape])}, got ${show([...shape])}`,
+    );
   return reshapeOp({ x }, { shape: target }).y;
 }
 
@@ -51,10 +62,18 @@ const permuteOp = defineOperator({
   inputs: [anyX],
   outputs: [outY],
   parameters: { axes: { type: 'integers', default: undefined, doc: 'a permutation of the axes' } },
-  forms: { reference: { cpu: { forward: reference.permute } }, parallel: { wasm: permuteWasm, webgpu: permuteGpu } },
+  forms: {
+    reference: { cpu: { forward: reference.permute } },
+    parallel: { wasm: permuteWasm, webgpu: permuteGpu },
+  },
   gradient: (call) => {
     const axes = call.params.axes as readonly number[];
-    return { x: permute(call.grad.y!, axes.map((_, i) => axes.indexOf(i))) };
+    return {
+      x: permute(
+        call.grad.y!,
+        axes.map((_, i) => axes.indexOf(i)),
+      ),
+    };
   },
   ...copies,
   cases: [
@@ -68,7 +87,9 @@ const permuteOp = defineOperator({
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const normal = axes.map((a) => normalAxis('permute', a, x.rank));
   if (normal.length !== x.rank || new Set(normal).size !== x.rank)
-    throw new ArgumentError(`permute: axes must be a permutation of 0..${x.rank - 1}, got ${show([...axes])}`);
+    throw new ArgumentError(
+      `permute: axes must be a permutation of 0..${x.rank - 1}, got ${show([...axes])}`,
+    );
   return permuteOp({ x }, { axes: normal }).y;
 }
 
@@ -98,7 +119,12 @@ const sliceOp = defineOperator({
 
 /** Zeros before and after along one axis. */
 function pad(x: Tensor, axis: number, before: number, after: number): Tensor {
-  const block = (n: number) => full(x.shape.map((d, i) => (i === axis ? n : d)), 0, { dtype: x.dtype, device: x.device });
+  const block = (n: number) =>
+    full(
+      x.shape.map((d, i) => (i === axis ? n : d)),
+      0,
+      { dtype: x.dtype, device: x.device },
+    );
   const left = before > 0 ? concat([block(before), x], axis) : x;
   return after > 0 ? concat([left, block(after)], axis) : left;
 }
@@ -110,7 +136,9 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
   const from = start < 0 ? start + n : start;
   const to = end === undefined ? n : end < 0 ? end + n : end;
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > n || from > to)
-    throw new ArgumentError(`slice: start and end must satisfy 0 <= start <= end <= ${n}, got ${show(start)} and ${show(end)}`);
+    throw new ArgumentError(
+      `slice: start and end must satisfy 0 <= start <= end <= ${n}, got ${show(start)} and ${show(end)}`,
+    );
   return sliceOp({ x }, { axis: a, start: from, end: to }).y;
 }
 
@@ -156,8 +184,12 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const others = (t: Tensor) => t.shape.filter((_, i) => i !== a);
   for (const t of parts)
     if (t.rank !== parts[0].rank || !sameShape(others(t), others(parts[0])) || t.dtype !== parts[0].dtype)
-      throw new ShapeError(`concat: parts must agree in dtype and in every axis but ${a}, got ${parts.map((p) => p.toString()).join('; ')}`);
-  return parts.length === 1 ? reshape(parts[0], parts[0].shape) : parts.reduce((left, right) => concatOp({ a: left, b: right }, { axis: a }).y);
+      throw new ShapeError(
+        `concat: parts must agree in dtype and in every axis but ${a}, got ${parts.map((p) => p.toString()).join('; ')}`,
+      );
+  return parts.length === 1
+    ? reshape(parts[0], parts[0].shape)
+    : parts.reduce((left, right) => concatOp({ a: left, b: right }, { axis: a }).y);
 }
 
 const broadcastOp = defineOperator({
@@ -167,7 +199,10 @@ const broadcastOp = defineOperator({
   inputs: [anyX],
   outputs: [outY],
   parameters: { shape: { type: 'integers', default: undefined, doc: 'shape to fill' } },
-  forms: { reference: { cpu: { forward: reference.broadcastTo } }, parallel: { wasm: broadcastToWasm, webgpu: broadcastToGpu } },
+  forms: {
+    reference: { cpu: { forward: reference.broadcastTo } },
+    parallel: { wasm: broadcastToWasm, webgpu: broadcastToGpu },
+  },
   gradient: (call) => ({ x: sumTo(call.grad.y!, call.in.x!.shape) }),
   ...copies,
   cases: [
@@ -180,7 +215,9 @@ const broadcastOp = defineOperator({
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return reshape(x, shape);
   if (!sameShape(broadcastShapes('broadcastTo', x.shape, shape), shape))
-    throw new ShapeError(`broadcastTo: shape must be reachable from ${show([...x.shape])}, got ${show([...shape])}`);
+    throw new ShapeError(
+      `broadcastTo: shape must be reachable from ${show([...x.shape])}, got ${show([...shape])}`,
+    );
   return broadcastOp({ x }, { shape: [...shape] }).y;
 }
 
@@ -191,7 +228,10 @@ const sumToOp = defineOperator({
   inputs: [{ name: 'x', shape: '*', doc: 'tensor' }],
   outputs: [outY],
   parameters: { shape: { type: 'integers', default: undefined, doc: 'shape before broadcasting' } },
-  forms: { reference: { cpu: { forward: reference.sumTo } }, parallel: { wasm: sumToWasm, webgpu: sumToGpu } },
+  forms: {
+    reference: { cpu: { forward: reference.sumTo } },
+    parallel: { wasm: sumToWasm, webgpu: sumToGpu },
+  },
   gradient: (call) => ({ x: broadcastTo(call.grad.y!, call.in.x!.shape) }),
   ...copies,
   cases: [

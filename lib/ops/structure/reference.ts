@@ -5,7 +5,11 @@ import { sizeOf, splitAt, stridesOf, type Shape } from '../../core/shape.js';
 import { allocate, type Call, type Kernel } from '../../tensor/operator.js';
 
 /** Visits the elements of `shape` in row-major order with an offset made of other strides. */
-export function forEachStrided(shape: Shape, strides: readonly number[], visit: (linear: number, offset: number) => void): void {
+export function forEachStrided(
+  shape: Shape,
+  strides: readonly number[],
+  visit: (linear: number, offset: number) => void,
+): void {
   const index = new Array<number>(shape.length).fill(0);
   const total = sizeOf(shape);
   let offset = 0;
@@ -29,7 +33,11 @@ export const permute: Kernel = (call) => {
   const y = allocate(call, shape, x.dtype);
   const from = x.dataSync();
   const to = y.dataSync();
-  forEachStrided(shape, axes.map((a) => strides[a]), (i, o) => (to[i] = from[o]));
+  forEachStrided(
+    shape,
+    axes.map((a) => strides[a]),
+    (i, o) => (to[i] = from[o]),
+  );
   return { y };
 };
 
@@ -39,12 +47,16 @@ export const slice: Kernel = (call) => {
   const { axis, start, end } = call.params as Record<string, number>;
   const [outer, n, inner] = splitAt(x.shape, axis);
   const width = (end - start) * inner;
-  const y = allocate(call, x.shape.map((d, i) => (i === axis ? end - start : d)), x.dtype);
+  const y = allocate(
+    call,
+    x.shape.map((d, i) => (i === axis ? end - start : d)),
+    x.dtype,
+  );
   const from = x.dataSync();
   const to = y.dataSync();
   for (let o = 0; o < outer; o++) {
     const at = (o * n + start) * inner;
-    to.set(from.subarray(at, at + width) as Float32Array, o * width);
+    to.set(from.subarray(at, at + width), o * width);
   }
   return { y };
 };
@@ -56,13 +68,17 @@ export const concat: Kernel = (call) => {
   const axis = call.params.axis as number;
   const [outer, n, inner] = splitAt(a.shape, axis);
   const m = b.shape[axis];
-  const y = allocate(call, a.shape.map((d, i) => (i === axis ? n + m : d)), a.dtype);
+  const y = allocate(
+    call,
+    a.shape.map((d, i) => (i === axis ? n + m : d)),
+    a.dtype,
+  );
   const to = y.dataSync();
   const fromA = a.dataSync();
   const fromB = b.dataSync();
   for (let o = 0; o < outer; o++) {
-    to.set(fromA.subarray(o * n * inner, (o + 1) * n * inner) as Float32Array, o * (n + m) * inner);
-    to.set(fromB.subarray(o * m * inner, (o + 1) * m * inner) as Float32Array, (o * (n + m) + n) * inner);
+    to.set(fromA.subarray(o * n * inner, (o + 1) * n * inner), o * (n + m) * inner);
+    to.set(fromB.subarray(o * m * inner, (o + 1) * m * inner), (o * (n + m) + n) * inner);
   }
   return { y };
 };
@@ -107,7 +123,8 @@ export const cast: Kernel = (call: Call) => {
   const from = x.dataSync();
   const to = y.dataSync();
   const read = x.dtype === 'f16' ? (i: number) => float16FromBits(from[i]) : (i: number) => from[i];
-  const write = dtype === 'f16' ? getFloat16Bits : dtype === 'i32' || dtype === 'u32' ? Math.trunc : (v: number) => v;
+  const write =
+    dtype === 'f16' ? getFloat16Bits : dtype === 'i32' || dtype === 'u32' ? Math.trunc : (v: number) => v;
   for (let i = 0; i < to.length; i++) to[i] = write(read(i));
   return { y };
 };

@@ -25,7 +25,11 @@ export const permuteWasm: Implementation = {
     const axes = call.params.axes as readonly number[];
     if (!fourBytes(call) || axes.length === 0) return reference.permute(call);
     const strides = stridesOf(x.shape);
-    return stridedCopy(call, axes.map((a) => x.shape[a]), axes.map((a) => strides[a]));
+    return stridedCopy(
+      call,
+      axes.map((a) => x.shape[a]),
+      axes.map((a) => strides[a]),
+    );
   },
 };
 
