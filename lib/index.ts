@@ -23,3 +23,8 @@ export * from './cpu/index.js';
 export * from './gpu/index.js';
 export * from './ops/index.js';
 export * from './families/index.js';
+export * from './nn/index.js';
+export { ByteDataset, bitsPerByte, generatedText, openTrainingText } from './tasks/text.js';
+export { entropyRate, generateText } from './tasks/entropy-source.js';
+export { KneserNey, kneserNeyBits } from './tasks/kneser-ney.js';
+export { listManifests, loadBytes, loadText, pullData } from './tasks/manifest.js';

@@ -5,4 +5,5 @@ import { ready } from './wasm/module.js';
 export { setThreads, threads } from './wasm/threads.js';
 
 registerBackend('wasm', ready);
-if ((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node) setInitialBackend('wasm');
+if ((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node)
+  setInitialBackend('wasm');

@@ -1,5 +1,5 @@
 /** Operator records: one description from which checks, dispatch, tests, benches, export and pages follow. */
-import { DTYPES, type Dtype } from '../core/dtype.js';
+import { DTYPES, isFloat, type Dtype } from '../core/dtype.js';
 import { ArgumentError, DeviceError, DtypeError, ShapeError, show } from '../core/errors.js';
 import { bindShape, patternShape, sameShape, type Dims, type Shape } from '../core/shape.js';
 import { currentBackend, isOpen, type BackendName, type Form } from './backend.js';
@@ -10,8 +10,10 @@ export interface InputSpec {
   name: string;
   /** Pattern of the dims alphabet, e.g. `B T D`, `... D`, `B T G N | D N`, `*`. */
   shape: string;
-  /** Accepted element types; default f32 and f64. f16 is accepted on the GPU where listed. */
+  /** Accepted element types; default f32 and f64. */
   dtypes?: readonly Dtype[];
+  /** May be stored as f16 on a GPU. All such inputs of a call share one type; the others stay f32, as do sums. */
+  half?: boolean;
   optional?: boolean;
   /** False for integers and for inputs no gradient flows to. Default true. */
   differentiable?: boolean;
@@ -202,6 +204,30 @@ function execute(op: OperatorRecord, inputs: OptionalTensors, given: Params, opt
   return outputs;
 }
 
+/** Element types met so far: of inputs that may be f16, and of the others. */
+interface FloatTypes {
+  half?: Dtype;
+  full?: Dtype;
+}
+
+/** Accepted types; inputs of one kind agree, and the others accompany f16 in f32. */
+function checkDtype(op: OperatorRecord, spec: InputSpec, t: Tensor, floats: FloatTypes): void {
+  const listed = spec.dtypes ?? (['f32', 'f64'] as const);
+  const accepted = spec.half && t.device === 'gpu' ? [...listed, 'f16'] : listed;
+  if (!accepted.includes(t.dtype))
+    throw new DtypeError(`${op.id}: ${spec.name} must be ${accepted.join(' or ')}, got ${t.dtype}`);
+  if (!isFloat(t.dtype) || spec.dtypes) return;
+  const kind = spec.half ? 'half' : 'full';
+  const other = spec.half ? floats.full : floats.half;
+  const alone = other === undefined || other === 'f64' || t.dtype === 'f64' ? other : undefined;
+  const wanted = floats[kind] ?? alone;
+  if (wanted !== undefined && t.dtype !== wanted)
+    throw new DtypeError(
+      `${op.id}: ${spec.name} must be ${wanted} like the inputs before it, got ${t.dtype}; cast one`,
+    );
+  floats[kind] = t.dtype;
+}
+
 /** Shapes, dtypes and devices against the record; binds the dims. */
 function checkInputs(op: OperatorRecord, call: Call): void {
   for (const name of Object.keys(call.in))
@@ -209,7 +235,7 @@ function checkInputs(op: OperatorRecord, call: Call): void {
       throw new ArgumentError(
         `${op.id}: inputs must be ${op.inputs.map((i) => i.name).join(', ')}, got ${show(name)}`,
       );
-  let floatDtype: Dtype | undefined;
+  const floats: FloatTypes = {};
   for (const spec of op.inputs) {
     const t = call.in[spec.name];
     if (t === undefined) {
@@ -224,16 +250,7 @@ function checkInputs(op: OperatorRecord, call: Call): void {
         `${op.id}: ${spec.name} must be a tensor, got ${show(t)}; wrap numbers with tensor()`,
       );
     t.alive(op.id);
-    const accepted = spec.dtypes ?? (['f32', 'f64'] as const);
-    if (!accepted.includes(t.dtype))
-      throw new DtypeError(`${op.id}: ${spec.name} must be ${accepted.join(' or ')}, got ${t.dtype}`);
-    if (t.dtype === 'f32' || t.dtype === 'f64') {
-      if (floatDtype && floatDtype !== t.dtype)
-        throw new DtypeError(
-          `${op.id}: ${spec.name} must be ${floatDtype} like the inputs before it, got ${t.dtype}; cast one`,
-        );
-      floatDtype = t.dtype;
-    }
+    checkDtype(op, spec, t, floats);
     bindShape(op.id, spec.name, spec.shape, t.shape, call.dims);
     if (spec.shape.startsWith('...') && call.lead.length === 0)
       (call as { lead: Shape }).lead = t.shape.slice(0, t.rank - spec.shape.split(' ').length + 1);
@@ -276,9 +293,8 @@ function chooseBackend(op: OperatorRecord, present: Tensor[], options: CallOptio
       throw new DeviceError(
         `${op.id}: inputs must live on one device, got ${present.map((p) => p.device).join(', ')}; use t.to('gpu') or await t.toHost()`,
       );
-  const wanted =
-    options.backend ??
-    (device === 'gpu' ? 'webgpu' : currentBackend() === 'webgpu' ? 'cpu' : currentBackend());
+  const host = currentBackend() === 'webgpu' ? (isOpen('wasm') ? 'wasm' : 'cpu') : currentBackend();
+  const wanted = options.backend ?? (device === 'gpu' ? 'webgpu' : host);
   if ((wanted === 'webgpu') !== (device === 'gpu'))
     throw new DeviceError(
       `${op.id}: inputs must live on the ${wanted === 'webgpu' ? 'GPU' : 'host'} for backend ${wanted}, got tensors on the ${device}`,

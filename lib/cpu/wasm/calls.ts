@@ -173,7 +173,15 @@ export function attentionBackward(
     parallelFor('attentionDelta', B * Tq, 256, at.o, at.dO, delta, Tq, H, V);
     const shared = [at.q, at.k, at.v, at.lse, delta, at.dO];
     parallelFor('attentionBackwardQ', kernels.attentionUnits(B, Tq, H), 1, ...shared, at.dq, ...rest);
-    parallelFor('attentionBackwardKV', kernels.attentionUnitsKV(B, Tk, Hkv), 1, ...shared, at.dk, at.dv, ...rest);
+    parallelFor(
+      'attentionBackwardKV',
+      kernels.attentionUnitsKV(B, Tk, Hkv),
+      1,
+      ...shared,
+      at.dk,
+      at.dv,
+      ...rest,
+    );
   });
 }
 

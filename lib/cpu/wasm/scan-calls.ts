@@ -123,7 +123,15 @@ export function selectiveScanBackward(
     parallelFor('selectiveScanBackward', units, grain, ...inputs, at.dy, at.dfinal ?? 0, ...outputs, ...rest);
     targets.forEach((target, i) => {
       if (!partial(target)) return;
-      parallelFor('sumColumns', target.elements, 4096, temporary[i], target.to, target.parts, target.elements);
+      parallelFor(
+        'sumColumns',
+        target.elements,
+        4096,
+        temporary[i],
+        target.to,
+        target.parts,
+        target.elements,
+      );
     });
   });
 }

@@ -93,10 +93,14 @@ export function stopThreads(): void {
 
 function startNode(start: WorkerStart, scratch: HostBlock): Handle | undefined {
   const library = builtin('node:worker_threads') as
-    | { Worker: new (source: string, options: object) => NodeWorker }
-    | undefined;
+    { Worker: new (source: string, options: object) => NodeWorker } | undefined;
   if (!library) return undefined;
-  const worker = new library.Worker(nodeWorkerSource, { eval: true, workerData: start, execArgv: [], stdin: false });
+  const worker = new library.Worker(nodeWorkerSource, {
+    eval: true,
+    workerData: start,
+    execArgv: [],
+    stdin: false,
+  });
   let ending = false;
   worker.unref();
   worker.on('error', (error) => (lost ??= String(error)));
@@ -171,13 +175,20 @@ export function parallelFor(kernel: KernelName, total: number, grain: number, ..
   const least = Math.max(1, grain);
   if (count > 1 && total >= 2 * least) {
     const active = ensurePool();
-    if (active) return runJob(active, kernel, total, Math.max(least, Math.ceil(total / (count * PIECES))), args);
+    if (active)
+      return runJob(active, kernel, total, Math.max(least, Math.ceil(total / (count * PIECES))), args);
   }
   runInline(kernel, 0, total, args);
 }
 
+type AnyKernel = (this: void, ...values: number[]) => void;
+
+function kernelOf(kernel: KernelName): AnyKernel {
+  return (wasmKernels() as unknown as Record<string, AnyKernel>)[kernel];
+}
+
 function runInline(kernel: KernelName, start: number, end: number, args: number[]): void {
-  const call = wasmKernels()[kernel] as (...values: number[]) => void;
+  const call = kernelOf(kernel);
   try {
     call(start, end, ...args);
   } catch (error) {
@@ -188,7 +199,9 @@ function runInline(kernel: KernelName, start: number, end: number, args: number[
 function publish(active: Pool, kernel: KernelName, total: number, chunk: number, args: number[]): void {
   const { words, control } = active;
   if (args.length > MAX_ARGUMENTS) {
-    throw new ArgumentError(`parallelFor: args must hold at most ${MAX_ARGUMENTS} values, got ${args.length}`);
+    throw new ArgumentError(
+      `parallelFor: args must hold at most ${MAX_ARGUMENTS} values, got ${args.length}`,
+    );
   }
   const shared = new Float64Array(hostMemory.memory().buffer, control.ptr + ARGUMENTS_AT, MAX_ARGUMENTS);
   shared.set(args);
@@ -216,7 +229,7 @@ function runJob(active: Pool, kernel: KernelName, total: number, chunk: number, 
   }
   const { words } = active;
   publish(active, kernel, total, chunk, args);
-  const call = (wasmKernels() as unknown as Record<string, (...values: number[]) => void>)[kernel];
+  const call = kernelOf(kernel);
   let failure: string | undefined;
   try {
     for (;;) {
@@ -232,7 +245,8 @@ function runJob(active: Pool, kernel: KernelName, total: number, chunk: number, 
   awaitWorkers(active, kernel);
   const length = words[WORD.error];
   if (failure === undefined && length > 0) failure = readError(active, length);
-  if (failure !== undefined) throw new DeviceError(`parallelFor: kernel ${kernel} must not trap, got ${failure}`);
+  if (failure !== undefined)
+    throw new DeviceError(`parallelFor: kernel ${kernel} must not trap, got ${failure}`);
 }
 
 function awaitWorkers(active: Pool, kernel: KernelName): void {

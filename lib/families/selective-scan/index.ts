@@ -64,13 +64,13 @@ const op = defineOperator({
   summary: 'linear recurrence whose step size, input and read-out depend on the token (S6)',
   equation: 'h_t = e^{d_t A} h_{t-1} + d_t u_t B_t; y_t = (C_t . h_t + D u_t) silu(z_t)',
   inputs: [
-    { name: 'u', shape: 'B T D', doc: 'input channels' },
-    { name: 'delta', shape: 'B T D', doc: 'step sizes, before bias and softplus' },
+    { name: 'u', shape: 'B T D', half: true, doc: 'input channels' },
+    { name: 'delta', shape: 'B T D', half: true, doc: 'step sizes, before bias and softplus' },
     { name: 'A', shape: 'D N', doc: 'real rates, negative for a stable state' },
-    { name: 'B', shape: 'B T G N | D N', doc: 'input vectors, per token and group, or fixed' },
-    { name: 'C', shape: 'B T G N | D N', doc: 'read-out vectors, per token and group, or fixed' },
+    { name: 'B', shape: 'B T G N | D N', half: true, doc: 'input vectors, per token and group, or fixed' },
+    { name: 'C', shape: 'B T G N | D N', half: true, doc: 'read-out vectors, per token and group, or fixed' },
     optional('D', 'D', 'skip weight'),
-    optional('z', 'B T D', 'gate, through SiLU'),
+    { ...optional('z', 'B T D', 'gate, through SiLU'), half: true },
     optional('deltaBias', 'D', 'added to delta'),
     optional('initialState', 'B D N | S D N', 'state before the first token; zeros when absent'),
     {

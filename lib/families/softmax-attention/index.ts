@@ -33,9 +33,9 @@ const op = defineOperator({
   summary: 'scaled dot-product attention with grouped key/value heads',
   equation: 'y_i = sum_j softmax_j(scale q_i . k_j) v_j',
   inputs: [
-    { name: 'q', shape: 'B Tq H K', doc: 'queries' },
-    { name: 'k', shape: 'B Tk Hkv K', doc: 'keys; head h reads key head floor(h Hkv / H)' },
-    { name: 'v', shape: 'B Tk Hkv V', doc: 'values' },
+    { name: 'q', shape: 'B Tq H K', half: true, doc: 'queries' },
+    { name: 'k', shape: 'B Tk Hkv K', half: true, doc: 'keys; head h reads key head floor(h Hkv / H)' },
+    { name: 'v', shape: 'B Tk Hkv V', half: true, doc: 'values' },
   ],
   outputs: [{ name: 'y', shape: 'B Tq H V', doc: 'mixed values' }],
   parameters: {

@@ -35,7 +35,7 @@ const gatherOp = defineOperator({
   summary: 'rows of a table by index, as in an embedding',
   equation: 'y_i = table[ids_i]',
   inputs: [
-    { name: 'table', shape: 'V D', doc: 'rows' },
+    { name: 'table', shape: 'V D', half: true, doc: 'rows' },
     { name: 'ids', shape: '*', dtypes: ['i32'], differentiable: false, doc: 'row numbers' },
   ],
   outputs: [{ name: 'y', shape: '*', doc: '[...ids, D]' }],
@@ -72,7 +72,7 @@ const scatterOp = defineOperator({
   summary: 'adds rows into a table of zeros, in a fixed order',
   equation: 'y[ids_i] += updates_i',
   inputs: [
-    { name: 'updates', shape: '... D', doc: 'rows to add' },
+    { name: 'updates', shape: '... D', half: true, doc: 'rows to add' },
     { name: 'ids', shape: '...', dtypes: ['i32'], differentiable: false, doc: 'row numbers' },
   ],
   outputs: [{ name: 'y', shape: '*', doc: '[rows, D]' }],

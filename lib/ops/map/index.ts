@@ -1,5 +1,5 @@
 /** Maps: element-wise functions of one or two tensors, with NumPy broadcasting in the public functions. */
-import { ArgumentError, ShapeError, show } from '../../core/errors.js';
+import { ArgumentError, DtypeError, ShapeError, show } from '../../core/errors.js';
 import { broadcastShapes, sameShape, sizeOf, type Dims } from '../../core/shape.js';
 import {
   defineOperator,
@@ -18,10 +18,10 @@ import { affineWasm, binaryWasm, unaryWasm } from './wasm.js';
 
 const elements = (d: Dims) => Object.values(d).reduce((p, n) => p * n, 1);
 const cost = { flops: elements, bytes: (d: Dims) => 8 * elements(d), sources: ['definition'] };
-const x = { name: 'x', shape: '*', doc: 'any shape' } as const;
+const x = { name: 'x', shape: '*', half: true, doc: 'any shape' } as const;
 const y = { name: 'y', shape: '*', doc: 'shape of the input' } as const;
-const a = { name: 'a', shape: '*', doc: 'any shape' } as const;
-const b = { name: 'b', shape: '*', doc: 'shape of a' } as const;
+const a = { name: 'a', shape: '*', half: true, doc: 'any shape' } as const;
+const b = { name: 'b', shape: '*', half: true, doc: 'shape of a' } as const;
 const CASES: OperatorCase[] = [
   { name: 'one', dims: { M: 1 } },
   { name: 'tail', dims: { M: 3, N: 37 } },
@@ -222,7 +222,12 @@ const compareOp = defineOperator({
   parameters: {
     relation: { type: 'string', default: 'lt', oneOf: Object.keys(RELATIONS), doc: 'comparison' },
   },
-  check: sameShapes,
+  check: (call) => {
+    sameShapes(call);
+    const { a: left, b: right } = call.in as Record<string, Tensor>;
+    if (left.dtype !== right.dtype)
+      throw new DtypeError(`ops/compare: b must be ${left.dtype} like a, got ${right.dtype}; cast one`);
+  },
   forms: { reference: { cpu: { forward: reference.compare } }, parallel: { webgpu: compareGpu } },
   ...cost,
   cases: Object.keys(RELATIONS).map((relation) => ({

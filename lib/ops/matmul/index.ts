@@ -35,13 +35,14 @@ const matmulOp = defineOperator({
   summary: 'matrix product, batched, with optional transposes and bias',
   equation: 'y = op(a) op(b) + bias',
   inputs: [
-    { name: 'a', shape: '*', doc: '[..., M, K], or [..., K, M] with transposeA' },
+    { name: 'a', shape: '*', half: true, doc: '[..., M, K], or [..., K, M] with transposeA' },
     {
       name: 'b',
       shape: '*',
+      half: true,
       doc: '[..., K, N], or [..., N, K] with transposeB; a plain matrix is shared by the batch',
     },
-    { name: 'bias', shape: 'N', optional: true, doc: 'added to every row' },
+    { name: 'bias', shape: 'N', optional: true, half: true, doc: 'added to every row' },
   ],
   outputs: [{ name: 'y', shape: '*', doc: '[..., M, N]' }],
   parameters: {

@@ -9,10 +9,10 @@ import { layerNormWasm, rmsNormWasm } from './wasm.js';
 
 const elements = (d: Dims) => sizeOf(Object.values(d));
 const cost = { flops: (d: Dims) => 4 * elements(d), bytes: (d: Dims) => 8 * elements(d) };
-const x = { name: 'x', shape: '... D', doc: 'rows' } as const;
+const x = { name: 'x', shape: '... D', half: true, doc: 'rows' } as const;
 const y = { name: 'y', shape: '... D', doc: 'shape of x' } as const;
-const weight = { name: 'weight', shape: 'D', optional: true, doc: 'gain' } as const;
-const bias = { name: 'bias', shape: 'D', optional: true, doc: 'shift' } as const;
+const weight = { name: 'weight', shape: 'D', optional: true, half: true, doc: 'gain' } as const;
+const bias = { name: 'bias', shape: 'D', optional: true, half: true, doc: 'shift' } as const;
 const eps = { type: 'number', default: 1e-5, minimum: 0, doc: 'added under the root' } as const;
 const shapes = [
   { name: 'odd', dims: { D: 37 }, shapes: { x: [2, 3, 37] } },

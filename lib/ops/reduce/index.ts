@@ -39,7 +39,15 @@ function defineReduction(r: Reduction): Operator {
     id: `ops/${r.name}`,
     summary: `${r.name} along one axis`,
     equation: `y = ${r.equation}`,
-    inputs: [{ name: 'x', shape: '*', doc: 'tensor', differentiable: r.gradient !== undefined }],
+    inputs: [
+      {
+        name: 'x',
+        shape: '*',
+        half: r.name === 'sum' || r.name === 'mean',
+        doc: 'tensor',
+        differentiable: r.gradient !== undefined,
+      },
+    ],
     outputs: [
       {
         name: 'y',

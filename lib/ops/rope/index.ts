@@ -11,7 +11,7 @@ const ropeOp = defineOperator({
   id: 'ops/rope',
   summary: 'rotary position embedding, pairs (i, i + K/2)',
   equation: 'y_t = R(t + offset) x_t with angles (t + offset) base^(-2i/K)',
-  inputs: [{ name: 'x', shape: 'B T H K', doc: 'queries or keys, K even' }],
+  inputs: [{ name: 'x', shape: 'B T H K', half: true, doc: 'queries or keys, K even' }],
   outputs: [{ name: 'y', shape: 'B T H K', doc: 'rotated' }],
   parameters: {
     base: { type: 'number', default: 10000, minimum: 1, doc: 'wavelength base' },

@@ -28,7 +28,7 @@ function defineRows(
     id,
     summary: `${equation} over the last axis`,
     equation,
-    inputs: [{ name: 'x', shape: '... D', doc: 'logits' }],
+    inputs: [{ name: 'x', shape: '... D', half: true, doc: 'logits' }],
     outputs: [{ name: 'y', shape: '... D', doc: 'shape of x' }],
     parameters: {},
     check: notEmpty,

@@ -118,7 +118,8 @@ function micro(a: usize, b: usize, bStep: usize, kc: i32, c: usize, cRow: usize,
   let s: v128;
   let b0: v128;
   let b1: v128;
-  for (let k = kc; k > 0; k--) {
+  const end = a + (<usize>kc << 4);
+  while (a < end) {
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     b += bStep;

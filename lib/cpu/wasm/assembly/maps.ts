@@ -1,7 +1,7 @@
 // Element-wise kernels: (start, end, ...) over elements. The last elements go through the same lanes one by one,
 // so a value never depends on where its range starts.
 import {
-  expV, gaussian, geluInner, logV, madd, normalCdf, sigmoidV, softplusSlope, softplusV, splat, tanhV,
+  expV, gaussian, geluInner, logV, madd, normalCdf, sigmoidV, softplusV, splat, tanhV,
 } from './math';
 
 // @ts-ignore: decorator
@@ -97,7 +97,7 @@ const SOFTPLUS: i32 = 13;
   if (op == SILU) return siluBackwardV(x, g);
   if (op == GELU) return geluBackwardV(x, g);
   if (op == GELUTANH) return geluTanhBackwardV(x, g);
-  return f32x4.mul(g, softplusSlope(x));
+  return f32x4.mul(g, sigmoidV(x));
 }
 
 // @ts-ignore: decorator

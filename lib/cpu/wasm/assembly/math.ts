@@ -1,5 +1,6 @@
 // Elementary functions on four lanes. Only adds, multiplies, divisions, square roots and integer shifts, so the
-// bits are the same on every platform. Polynomials are own weighted minimax fits (relative error below 6e-9).
+// bits are the same on every platform. Polynomials are own weighted minimax fits (relative error below 6e-9 unless
+// said otherwise).
 
 // @ts-ignore: decorator
 @inline export function splat(x: f32): v128 {
@@ -35,18 +36,17 @@
 
 /**
  * 2^x: rounds x to n by the magic constant 1.5 * 2^23, 2 * 2^r by a polynomial, times 2^(n-1) built from bits.
- * 0 below -125.5, infinity from 128, NaN stays NaN.
+ * 0 below -125.5, infinity from 128, NaN stays NaN. Relative error 9e-8 before rounding; expV is the finer one.
  */
 // @ts-ignore: decorator
 @inline export function exp2V(value: v128): v128 {
   const x = f32x4.pmin(f32x4.pmax(value, splat(-126)), splat(128));
   const t = f32x4.add(x, splat(12582912));
   const r = f32x4.sub(x, f32x4.sub(t, splat(12582912)));
-  let p = madd(splat(0.0003070672391913831), r, splat(0.0026797750033438206));
-  p = madd(p, r, splat(0.01923687383532524));
-  p = madd(p, r, splat(0.11100664734840393));
-  p = madd(p, r, splat(0.4804529547691345));
-  p = madd(p, r, splat(1.3862943649291992));
+  let p = madd(splat(0.002652945462614298), r, splat(0.019343025982379913));
+  p = madd(p, r, splat(0.11101467162370682));
+  p = madd(p, r, splat(0.48044484853744507));
+  p = madd(p, r, splat(1.3862940073013306));
   p = madd(p, r, splat(2));
   return f32x4.mul(p, i32x4.add(i32x4.shl(t, 23), i32x4.splat(0x3f000000)));
 }
@@ -116,18 +116,10 @@
   return f32x4.div(splat(1), f32x4.add(splat(1), expV(f32x4.neg(x))));
 }
 
-/** log(1 + e^x): e^x below -15, x above 20. */
+/** log(1 + e^x) = max(x, 0) + log1p(e^-|x|): in f32 this is e^x far below 0 and x above 20. */
 // @ts-ignore: decorator
 @inline export function softplusV(x: v128): v128 {
-  const u = expV(f32x4.neg(f32x4.abs(x)));
-  const y = f32x4.add(f32x4.max(x, splat(0)), log1pUnit(u));
-  return select4(x, select4(u, y, f32x4.lt(x, splat(-15))), f32x4.gt(x, splat(20)));
-}
-
-/** Derivative of softplusV: sigmoid, 1 above 20. */
-// @ts-ignore: decorator
-@inline export function softplusSlope(x: v128): v128 {
-  return select4(splat(1), sigmoidV(x), f32x4.gt(x, splat(20)));
+  return f32x4.add(f32x4.pmax(x, splat(0)), log1pUnit(expV(f32x4.neg(f32x4.abs(x)))));
 }
 
 // @ts-ignore: decorator

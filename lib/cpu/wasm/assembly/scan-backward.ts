@@ -1,7 +1,7 @@
 // Selective scan, backward. Chunks of 16 steps from the last to the first: states are recomputed from the stored
 // one, then G_t = gy_t C_t + a_{t+1} G_{t+1} runs back. Sums over channels (dB, dC) are kept in four lanes for the
 // block and written as one partial per block; sums over time (dA, dD, dbias) as one partial per sequence.
-import { exp2V, hsum, madd, sigmoidV, softplusSlope, softplusV, splat, storeUpTo } from './math';
+import { exp2V, hsum, madd, sigmoidV, softplusV, splat, storeUpTo } from './math';
 import { scratch } from './scratch';
 import {
   blocksOf, CHUNK, FIXED_B, FIXED_C, gatherQuad, LN2, loadQuad, LOG2E, optional, quadBytes, scatterQuad,
@@ -170,7 +170,7 @@ export function selectiveScanBackward(
           v128.store(step + DT, dt);
           v128.store(step + U, uv);
           v128.store(step + GY, gy);
-          v128.store(step + SLOPE, softplus ? softplusSlope(raw) : splat(1));
+          v128.store(step + SLOPE, softplus ? sigmoidV(raw) : splat(1));
         }
         for (let i = length - 1; i >= 0; i--) {
           const t = from + i;

@@ -44,6 +44,47 @@ export function scanUnits(S: i32, D: i32, G: i32): i32 {
   return y;
 }
 
+/** d_t and d_t u_t of a chunk, [step][quad][2]: outside the loop over n, where registers are scarce. */
+function stage(
+  u: usize, delta: usize, bias: usize, length: i32, width: i32, D: i32, flags: i32, steps: usize,
+): void {
+  for (let i = 0; i < length; i++) {
+    for (let q = 0; q < width; q += 4) {
+      const at = (<usize>i * D + q) << 2;
+      const count = width - q;
+      let dt = f32x4.add(loadQuad(delta + at, count), optional(bias, q, count));
+      if (flags & SOFTPLUS) dt = softplusV(dt);
+      const step = steps + (<usize>(i * WIDTH + q) << 3);
+      v128.store(step, dt);
+      v128.store(step, f32x4.mul(dt, loadQuad(u + at, count)), 16);
+    }
+  }
+}
+
+/** y += D u on a chunk. */
+function addSkip(y: usize, u: usize, skip: usize, length: i32, width: i32, D: i32): void {
+  for (let i = 0; i < length; i++) {
+    for (let q = 0; q < width; q += 4) {
+      const at = (<usize>i * D + q) << 2;
+      const count = width - q;
+      storeUpTo(y + at, madd(optional(skip, q, count), loadQuad(u + at, count), loadQuad(y + at, count)), count);
+    }
+  }
+}
+
+/** y *= silu(z) on a chunk. */
+function gate(y: usize, z: usize, length: i32, width: i32, D: i32): void {
+  for (let i = 0; i < length; i++) {
+    for (let q = 0; q < width; q += 4) {
+      const at = (<usize>i * D + q) << 2;
+      const count = width - q;
+      const zv = loadQuad(z + at, count);
+      const factor = f32x4.div(zv, f32x4.add(splat(1), expV(f32x4.neg(zv))));
+      storeUpTo(y + at, f32x4.mul(loadQuad(y + at, count), factor), count);
+    }
+  }
+}
+
 /**
  * Layouts: u, delta, z, y [rows, D]; A [D, N]; B, C [rows, G, N] or [D, N] (flags 2, 4); h0, final [S, D, N];
  * checkpoints, when not 0: the state before every 16th step. h0 and final may be the same.
@@ -60,6 +101,7 @@ export function selectiveScan(
   const hT = aT + block;
   const bT = hT + block;
   const cT = bT + block;
+  const steps = cT + block;
   const quadsAll = G * ((perGroup + 3) / 4);
   for (let unit = start; unit < end; unit++) {
     const s = unit / (G * blocks);
@@ -79,31 +121,29 @@ export function selectiveScan(
       if (flags & FIXED_B) gatherQuad(B + channel, N, count, 1, bT + at);
       if (flags & FIXED_C) gatherQuad(C + channel, N, count, 1, cT + at);
     }
-    for (let t = t0; t < t1; t++) {
-      if (checkpoints && (t - t0) % CHUNK == 0) {
-        const slot = slotOf(t0, s, (t - t0) / CHUNK);
+    for (let from = t0; from < t1; from += CHUNK) {
+      const length = min(CHUNK, t1 - from);
+      if (checkpoints) {
+        const slot = slotOf(t0, s, (from - t0) / CHUNK);
         const to = checkpoints + (<usize>slot * quadsAll + firstQuad) * quad;
         memory.copy(to, hT, <usize>((width + 3) >> 2) * quad);
       }
-      const row = (<usize>t * D + d0) << 2;
-      const bc = (<usize>(t * G + g) * N) << 2;
-      for (let q = 0; q < width; q += 4) {
-        const at = row + (<usize>q << 2);
-        const count = width - q;
-        const uv = loadQuad(u + at, count);
-        let dt = f32x4.add(loadQuad(delta + at, count), optional(bias, d0 + q, count));
-        if (flags & SOFTPLUS) dt = softplusV(dt);
-        const from = <usize>(q >> 2) * quad;
-        const bAt = flags & FIXED_B ? bT + from : B + bc;
-        const cAt = flags & FIXED_C ? cT + from : C + bc;
-        let yv = advance(dt, f32x4.mul(dt, uv), aT + from, hT + from, bAt, cAt, N, flags);
-        if (skip) yv = madd(optional(skip, d0 + q, count), uv, yv);
-        if (z) {
-          const zv = loadQuad(z + at, count);
-          yv = f32x4.mul(yv, f32x4.div(zv, f32x4.add(splat(1), expV(f32x4.neg(zv)))));
+      const row = (<usize>from * D + d0) << 2;
+      stage(u + row, delta + row, bias ? bias + (<usize>d0 << 2) : 0, length, width, D, flags, steps);
+      for (let i = 0; i < length; i++) {
+        const bc = (<usize>((from + i) * G + g) * N) << 2;
+        const line = row + ((<usize>i * D) << 2);
+        for (let q = 0; q < width; q += 4) {
+          const at = <usize>(q >> 2) * quad;
+          const step = steps + (<usize>(i * WIDTH + q) << 3);
+          const bAt = flags & FIXED_B ? bT + at : B + bc;
+          const cAt = flags & FIXED_C ? cT + at : C + bc;
+          const yv = advance(v128.load(step), v128.load(step, 16), aT + at, hT + at, bAt, cAt, N, flags);
+          storeUpTo(y + line + (<usize>q << 2), yv, width - q);
         }
-        storeUpTo(y + at, yv, count);
       }
+      if (skip) addSkip(y + row, u + row, skip + (<usize>d0 << 2), length, width, D);
+      if (z) gate(y + row, z + row, length, width, D);
     }
     if (final) {
       for (let q = 0; q < width; q += 4) {

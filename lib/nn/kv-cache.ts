@@ -1,0 +1,134 @@
+/**
+ * Keys and values of the tokens seen so far. On the host they stand in preallocated memory, so that appending a token
+ * writes one row and copies nothing; on a GPU, where tensors are immutable, appending makes a longer tensor.
+ */
+import type { Dtype } from '../core/dtype.js';
+import { ArgumentError, ShapeError, show } from '../core/errors.js';
+import { softmaxAttention } from '../families/softmax-attention/index.js';
+import { concat, slice } from '../ops/structure/index.js';
+import { keep } from '../tensor/scope.js';
+import { Tensor } from '../tensor/tensor.js';
+
+/** Sizes of a cache: sequences, key/value heads, size of a head. */
+export interface KeyValueSizes {
+  batch: number;
+  heads: number;
+  size: number;
+}
+
+/** A growing cache of one attention layer. Unlike tensors it changes in place; dispose it when done. */
+export class KeyValueCache {
+  #length = 0;
+  #capacity: number;
+  /** Host: [B, capacity, H, K] with the first `length` rows in use. GPU: [B, length, H, K]. */
+  #store: { keys: Tensor; values: Tensor } | undefined;
+
+  /** `capacity` tokens are allocated at the first use; the cache doubles when they are used up. */
+  constructor(
+    readonly sizes: KeyValueSizes,
+    capacity = 256,
+  ) {
+    if (!Number.isInteger(capacity) || capacity < 1)
+      throw new ArgumentError(`KeyValueCache: capacity must be a positive integer, got ${show(capacity)}`);
+    this.#capacity = capacity;
+  }
+
+  /** Tokens seen. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes that hold the tokens seen (f32): 2 B length H K 4. This grows with every token. */
+  get bytes(): number {
+    return 8 * this.sizes.batch * this.#length * this.sizes.heads * this.sizes.size;
+  }
+
+  /**
+   * Adds keys and values [B,T,H,K] and lets queries [B,T,Hq,K] of the same tokens attend causally to everything seen.
+   * @returns [B,T,Hq,K]
+   * @throws ShapeError when k does not fit the cache's sizes
+   */
+  attend(q: Tensor, k: Tensor, v: Tensor): Tensor {
+    const { batch, heads, size } = this.sizes;
+    if (k.shape[0] !== batch || k.shape[2] !== heads || k.shape[3] !== size)
+      throw new ShapeError(
+        `KeyValueCache: k must have shape [${batch},T,${heads},${size}], got ${show([...k.shape])}`,
+      );
+    if (k.device === 'gpu') this.#joinOnGpu(k, v);
+    else this.#writeOnHost(k, v);
+    this.#length += k.shape[1];
+    const { keys, values } = this.#store!;
+    const form = k.shape[1] === 1 ? 'step' : undefined;
+    return softmaxAttention(q, keys, values, {
+      causal: true,
+      keys: k.device === 'gpu' ? undefined : this.#length,
+      form,
+    });
+  }
+
+  #joinOnGpu(k: Tensor, v: Tensor): void {
+    const before = this.#store;
+    const join = (a: Tensor | undefined, b: Tensor) => keep(a ? concat([a, b], 1) : b.view());
+    this.#store = { keys: join(before?.keys, k), values: join(before?.values, v) };
+    before?.keys.dispose();
+    before?.values.dispose();
+  }
+
+  #writeOnHost(k: Tensor, v: Tensor): void {
+    const time = k.shape[1];
+    this.#reserve(this.#length + time, k.dtype);
+    copyRows(k, 0, time, this.#store!.keys, this.#length);
+    copyRows(v, 0, time, this.#store!.values, this.#length);
+  }
+
+  /** Makes room for `tokens`; doubling keeps the copies per token constant on average. */
+  #reserve(tokens: number, dtype: Dtype): void {
+    if (this.#store && tokens <= this.#capacity) return;
+    while (this.#capacity < tokens) this.#capacity *= 2;
+    const { batch, heads, size } = this.sizes;
+    const room = (old: Tensor | undefined) => {
+      const made = keep(Tensor.empty([batch, this.#capacity, heads, size], dtype, 'host', 'KeyValueCache'));
+      if (old) copyRows(old, 0, this.#length, made, 0);
+      old?.dispose();
+      return made;
+    };
+    this.#store = { keys: room(this.#store?.keys), values: room(this.#store?.values) };
+  }
+
+  /**
+   * Forgets all but the first `length` tokens, as after rejected speculative tokens; on the host nothing is copied.
+   * @throws ArgumentError when `length` is not a number of tokens seen
+   */
+  truncate(length: number): void {
+    if (!Number.isInteger(length) || length < 0 || length > this.#length)
+      throw new ArgumentError(
+        `KeyValueCache.truncate: length must lie in 0..${this.#length}, got ${show(length)}`,
+      );
+    const before = this.#store;
+    if (before?.keys.device === 'gpu' && length < this.#length) {
+      const first = (t: Tensor) => keep(slice(t, 1, 0, length));
+      this.#store = { keys: first(before.keys), values: first(before.values) };
+      before.keys.dispose();
+      before.values.dispose();
+    }
+    this.#length = length;
+  }
+
+  dispose(): void {
+    this.#store?.keys.dispose();
+    this.#store?.values.dispose();
+    this.#store = undefined;
+    this.#length = 0;
+  }
+}
+
+/** Copies `count` tokens of every sequence from [B,T1,H,K] at `start` to [B,T2,H,K] at `at`. */
+function copyRows(from: Tensor, start: number, count: number, to: Tensor, at: number): void {
+  const width = from.shape[2] * from.shape[3];
+  const source = from.dataSync() as Float32Array;
+  const target = to.dataSync() as Float32Array;
+  for (let b = 0; b < from.shape[0]; b++) {
+    const first = (b * from.shape[1] + start) * width;
+    target.set(source.subarray(first, first + count * width), (b * to.shape[1] + at) * width);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * The Mamba block.
+ *
+ *   x, z = in_proj(RMSNorm(r));  u = SiLU(causalConv1d(x));  dt, B, C = x_proj(u);  delta = dt_proj(dt)
+ *   r <- r + out_proj(selectiveScan(u, softplus(delta + bias), A = -exp(aLog), B, C, D) SiLU(z))
+ *
+ * Source: mamba, arXiv 2312.00752v2, section 3.4, figure 3 and algorithm 2; initialisation of sections 3.6 and E.
+ * Weights of linear maps are [out, in]. in_proj is kept as its two halves inX and inZ: one product each instead of one
+ * product and two copies. Deviation: none in the function computed.
+ */
+import { ArgumentError, show } from '../core/errors.js';
+import * as math from '../core/math.js';
+import type { Random } from '../core/random.js';
+import { selectiveScan, selectiveScanStep } from '../families/selective-scan/index.js';
+import { causalConv1d } from '../ops/conv/index.js';
+import { add, exp, neg, silu } from '../ops/map/index.js';
+import { matmul } from '../ops/matmul/index.js';
+import { rmsNorm } from '../ops/norm/index.js';
+import { reshape, split } from '../ops/structure/index.js';
+import { ones, tensor, zeros, type Tensor } from '../tensor/tensor.js';
+import { linearWeights, uniform } from './parameters.js';
+
+/** Sizes of a Mamba block: width of the residual stream, D = expand width channels, N states, W taps, rank of dt. */
+export interface MambaConfig {
+  width: number;
+  /** Channels per width, default 2. */
+  expand?: number;
+  /** State size N, default 16. */
+  stateSize?: number;
+  /** Taps W of the convolution, default 4. */
+  convWidth?: number;
+  /** Rank of the map to delta, default ceil(width / 16). */
+  dtRank?: number;
+  /** Range of softplus(bias) of delta at the start, default 0.001 to 0.1 with floor 1e-4. */
+  dtMinimum?: number;
+  dtMaximum?: number;
+}
+
+export interface MambaSizes {
+  width: number;
+  channels: number;
+  stateSize: number;
+  convWidth: number;
+  dtRank: number;
+}
+
+/** Parameters of one block. */
+export type MambaParameters = {
+  norm: Tensor;
+  inX: Tensor;
+  inZ: Tensor;
+  conv: { weight: Tensor; bias: Tensor };
+  xProj: Tensor;
+  dtProj: { weight: Tensor; bias: Tensor };
+  aLog: Tensor;
+  d: Tensor;
+  outProj: Tensor;
+};
+
+/** State of one block: conv [B,D,W-1] and ssm [B,D,N]. Its size does not depend on how many tokens it has seen. */
+export type MambaState = { conv: Tensor; ssm: Tensor };
+
+/** The sizes with their defaults. @throws ArgumentError for sizes that are not positive integers */
+export function mambaSizes(config: MambaConfig): MambaSizes {
+  const width = config.width;
+  const sizes = {
+    width,
+    channels: Math.round((config.expand ?? 2) * width),
+    stateSize: config.stateSize ?? 16,
+    convWidth: config.convWidth ?? 4,
+    dtRank: config.dtRank ?? Math.ceil(width / 16),
+  };
+  for (const [name, value] of Object.entries(sizes))
+    if (!Number.isInteger(value) || value < 1)
+      throw new ArgumentError(`mambaSizes: ${name} must be a positive integer, got ${show(value)}`);
+  return sizes;
+}
+
+/** Shapes of one block's parameters by path. */
+export function mambaShapes(config: MambaConfig): Record<string, number[]> {
+  const { width, channels: d, stateSize: n, convWidth: w, dtRank: r } = mambaSizes(config);
+  return {
+    norm: [width],
+    inX: [d, width],
+    inZ: [d, width],
+    'conv.weight': [d, w],
+    'conv.bias': [d],
+    xProj: [r + 2 * n, d],
+    'dtProj.weight': [d, r],
+    'dtProj.bias': [d],
+    aLog: [d, n],
+    d: [d],
+    outProj: [width, d],
+  };
+}
+
+/** Fresh parameters; `layers` scales the output projection by 1/sqrt(layers), as the residual stream adds them up. */
+export function createMambaBlock(config: MambaConfig, random: Random, layers = 1): MambaParameters {
+  const { width, channels: d, stateSize: n, convWidth: w, dtRank: r } = mambaSizes(config);
+  const stream = (name: string) => random.split(name);
+  const convBound = 1 / Math.sqrt(w);
+  return {
+    norm: ones([width]),
+    inX: linearWeights(stream('inX'), d, width),
+    inZ: linearWeights(stream('inZ'), d, width),
+    conv: {
+      weight: uniform(stream('conv.weight'), [d, w], convBound),
+      bias: uniform(stream('conv.bias'), [d], convBound),
+    },
+    xProj: linearWeights(stream('xProj'), r + 2 * n, d),
+    dtProj: {
+      weight: linearWeights(stream('dtProj.weight'), d, r),
+      bias: dtBias(config, stream('dtProj.bias'), d),
+    },
+    aLog: tensor(
+      Float32Array.from({ length: d * n }, (_, i) => math.log((i % n) + 1)),
+      { shape: [d, n] },
+    ),
+    d: ones([d]),
+    outProj: linearWeights(stream('outProj'), width, d, 1 / Math.sqrt(layers)),
+  };
+}
+
+/** Inverse softplus of a step drawn log-uniformly from [dtMinimum, dtMaximum]. */
+function dtBias(config: MambaConfig, random: Random, channels: number): Tensor {
+  const low = math.log(config.dtMinimum ?? 1e-3);
+  const high = math.log(config.dtMaximum ?? 0.1);
+  const values = Float32Array.from({ length: channels }, () => {
+    const dt = Math.max(1e-4, math.exp(low + (high - low) * random.uniform()));
+    return dt + math.log(-math.expm1(-dt));
+  });
+  return tensor(values);
+}
+
+/** Zero state for B sequences. */
+export function mambaState(config: MambaConfig, batch: number): MambaState {
+  const { channels: d, stateSize: n, convWidth: w } = mambaSizes(config);
+  return { conv: zeros([batch, d, w - 1]), ssm: zeros([batch, d, n]) };
+}
+
+/**
+ * One block on a residual stream [B,T,width]; `state` carries on an earlier call.
+ * @returns y [B,T,width] and the state after the last token
+ */
+export function mambaBlock(
+  p: MambaParameters,
+  x: Tensor,
+  state?: MambaState,
+): { y: Tensor; state: MambaState } {
+  const h = rmsNorm(x, p.norm);
+  const { y, state: after } = mambaMixer(p, h, state);
+  return { y: add(x, y), state: after };
+}
+
+/** The block without norm and residual: what the paper's figure 3 shows. */
+export function mambaMixer(
+  p: MambaParameters,
+  h: Tensor,
+  state?: MambaState,
+): { y: Tensor; state: MambaState } {
+  const [batch, time] = h.shape;
+  const n = p.aLog.shape[1];
+  const rank = p.dtProj.weight.shape[1];
+  const linear = (t: Tensor, weight: Tensor) => matmul(t, weight, { transposeB: true });
+  const convolved = causalConv1d(linear(h, p.inX), p.conv.weight, { bias: p.conv.bias, state: state?.conv });
+  const u = silu(convolved.y);
+  const [dt, b, c] = split(linear(u, p.xProj), [rank, n, n], 2);
+  const inputs = {
+    u,
+    delta: linear(dt, p.dtProj.weight),
+    A: neg(exp(p.aLog)),
+    B: reshape(b, [batch, time, 1, n]),
+    C: reshape(c, [batch, time, 1, n]),
+    D: p.d,
+    z: linear(h, p.inZ),
+    deltaBias: p.dtProj.bias,
+    initialState: state?.ssm,
+  };
+  const scanned =
+    time === 1 && state
+      ? selectiveScanStep(inputs, { softplus: true })
+      : selectiveScan(inputs, { softplus: true });
+  return { y: linear(scanned.y, p.outProj), state: { conv: convolved.finalState, ssm: scanned.finalState } };
+}
