@@ -43,7 +43,10 @@ export function renderModule(wasm, signatures) {
     '}',
     '',
     '/** Kernels of the form (start, end, ...), which parallelFor can run. */',
-    `export type KernelName =\n${names.filter(isKernel).map((name) => `  | '${name}'`).join('\n')};`,
+    `export type KernelName =\n${names
+      .filter(isKernel)
+      .map((name) => `  | '${name}'`)
+      .join('\n')};`,
     '',
     `/** The module, ${wasm.length} bytes, in base64. */`,
     `export const wasmBase64 =\n  '${Buffer.from(wasm).toString('base64')}';`,
@@ -67,7 +70,8 @@ export async function buildWasm(root) {
       if (name.endsWith('.wasm')) binary = contents;
     },
   });
-  if (error || !binary) throw new Error(`build: the WASM kernels must compile, got\n${messages}${error ?? ''}`);
+  if (error || !binary)
+    throw new Error(`build: the WASM kernels must compile, got\n${messages}${error ?? ''}`);
   const sources = listFiles(base, '.ts').map((file) => readFileSync(file, 'utf8'));
   const module = new WebAssembly.Module(binary);
   const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));

@@ -21,7 +21,10 @@ export function buildWgsl(root) {
   const folder = join(root, 'kernels-wgsl');
   const texts = {};
   for (const file of listFiles(folder, '.wgsl')) {
-    const key = relative(folder, file).split(sep).join('/').replace(/\.wgsl$/, '');
+    const key = relative(folder, file)
+      .split(sep)
+      .join('/')
+      .replace(/\.wgsl$/, '');
     texts[key] = readFileSync(file, 'utf8').replaceAll('\r\n', '\n');
   }
   writeGenerated(join(root, 'lib/generated/wgsl.ts'), renderWgsl(texts));

@@ -1,13 +1,18 @@
 /** A GPU context: one device with its pool, pipelines and the one encoder that operators record into. */
 import { DeviceError } from '../core/errors.js';
 import type { DeviceMemory } from '../tensor/storage.js';
-import { BufferPool, GpuBlock, type PoolStats } from './pool.js';
+import { BufferPool, GpuBlock, STORAGE_USAGE, type PoolStats } from './pool.js';
 import { PipelineCache, type BoundRange, type Prepared } from './pipelines.js';
+import { isSoftware, type Command, type Foreign, type GpuRange } from './command.js';
+import { ErrorScopes } from './scopes.js';
 import { packParams } from './source.js';
+import { StagingBuffers } from './staging.js';
 
 /** Dispatches after which recorded work is submitted. */
 const BATCH = 256;
 const SLOT_BYTES = 256;
+/** UNIFORM | COPY_DST. */
+const UNIFORM_USAGE = 0x40 | 0x08;
 /** Simple operations after which recorded work is submitted: about 250 ms on slow hardware and on software. */
 const WORK = { hardware: 2e11, software: 4e8 };
 
@@ -15,13 +20,6 @@ export interface ContextOptions {
   /** True when the library made the device and may destroy it. */
   owned: boolean;
   info?: GPUAdapterInfo;
-}
-
-/** Commands recorded into a caller's pass; see encodeInto. */
-export interface Foreign {
-  pass: GPUComputePassEncoder;
-  uniforms: GPUBuffer[];
-  held: GpuBlock[];
 }
 
 export class GpuContext implements DeviceMemory {
@@ -49,23 +47,25 @@ export class GpuContext implements DeviceMemory {
   private lastOperator = 'none';
   private readonly ring: GPUBuffer;
   private readonly ringData = new DataView(new ArrayBuffer(BATCH * SLOT_BYTES));
-  private readonly staging = new Map<number, GPUBuffer[]>();
-  private readonly pending = new Set<Promise<void>>();
-  private failure: string | undefined;
+  private readonly staging: StagingBuffers;
+  private readonly scopes: ErrorScopes;
   private dummyBlock: GpuBlock | undefined;
 
   constructor(
     readonly device: GPUDevice,
     options: ContextOptions,
   ) {
-    this.features = device.features as ReadonlySet<string>;
+    this.features = device.features;
     this.limits = device.limits;
     this.owned = options.owned;
     this.info = options.info ?? (device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
     this.workBudget = isSoftware(this.info) ? WORK.software : WORK.hardware;
-    this.pool = new BufferPool(device, this);
+    this.scopes = new ErrorScopes(device);
+    this.staging = new StagingBuffers(device);
+    this.pool = new BufferPool(device, this, (size) => this.createStorage(size));
     this.pipelines = new PipelineCache(device, this.features, (label, make) => this.guarded(label, make));
-    this.ring = device.createBuffer({ label: 'assay uniforms', size: BATCH * SLOT_BYTES, usage: 0x40 | 0x08 });
+    const size = BATCH * SLOT_BYTES;
+    this.ring = device.createBuffer({ label: 'assay uniforms', size, usage: UNIFORM_USAGE });
     this.whenLost = device.lost.then((info) => {
       this.lost = `${info.reason || 'unknown'}: ${info.message} (last operator ${this.lastOperator})`;
       return this.lost;
@@ -75,13 +75,16 @@ export class GpuContext implements DeviceMemory {
   /** @throws DeviceError after the device was lost */
   alive(where: string): void {
     if (this.lost)
-      throw new DeviceError(`${where}: the GPU device must be alive, got a lost one (${this.lost}); call "await useBackend('webgpu')" and make the tensors again`);
+      throw new DeviceError(
+        `${where}: the GPU device must be alive, got a lost one (${this.lost}); call "await useBackend('webgpu')" and make the tensors again`,
+      );
   }
 
   allocate(bytes: number): GpuBlock {
     this.alive('allocate');
     const block = this.pool.allocate(bytes);
-    if (this.poison !== undefined) this.write(block, 0, new Uint8Array(new Uint32Array(block.capacity / 4).fill(this.poison).buffer));
+    if (this.poison !== undefined)
+      this.write(block, 0, new Uint8Array(new Uint32Array(block.capacity / 4).fill(this.poison).buffer));
     return block;
   }
 
@@ -109,35 +112,27 @@ export class GpuContext implements DeviceMemory {
     const block = this.own(handle, 'read');
     const start = offset & ~3;
     const size = (offset + bytes - start + 3) & ~3;
-    const capacity = 2 ** Math.ceil(Math.log2(Math.max(256, size)));
-    const staging = this.staging.get(capacity)?.pop() ?? this.device.createBuffer({ label: 'assay readback', size: capacity, usage: 0x01 | 0x08 });
+    const staging = this.staging.take(size);
     this.endPass();
     this.open().copyBufferToBuffer(block.buffer, start, staging, 0, size);
     this.flush();
+    let copy: Uint8Array;
     try {
-      await staging.mapAsync(0x01, 0, size);
+      copy = await this.staging.read(staging, size, offset - start, offset - start + bytes);
     } catch (error) {
       await this.settle();
       await Promise.race([this.whenLost, new Promise((resolve) => setTimeout(resolve, 100))]);
-      if (!this.lost) this.lost = `mapping failed: ${String(error)} (last operator ${this.lastOperator})`;
-      throw new DeviceError(`read: the GPU device must be alive, got a lost one (${this.lost}); call "await useBackend('webgpu')" and make the tensors again`);
+      this.lost ??= `mapping failed: ${String(error)} (last operator ${this.lastOperator})`;
+      this.alive('read');
+      throw error;
     }
-    const copy = new Uint8Array(staging.getMappedRange(0, size)).slice(offset - start, offset - start + bytes);
-    staging.unmap();
-    const list = this.staging.get(capacity);
-    if (!list) this.staging.set(capacity, [staging]);
-    else if (list.length < 4) list.push(staging);
-    else staging.destroy();
     await this.settle();
     return copy;
   }
 
   /** Waits for outstanding error scopes and throws the first error found. */
-  async settle(): Promise<void> {
-    await Promise.all(this.pending);
-    const failure = this.failure;
-    this.failure = undefined;
-    if (failure) throw new DeviceError(failure);
+  settle(): Promise<void> {
+    return this.scopes.settle();
   }
 
   stats(): PoolStats {
@@ -151,42 +146,50 @@ export class GpuContext implements DeviceMemory {
     await this.settle();
   }
 
-  /** Records one dispatch. Ranges stand in the order of the kernel's bindings; uniforms are left undefined. */
-  record(operator: string, prepared: Prepared, ranges: (GpuRange | undefined)[], params: Record<string, number | readonly number[]>, groups: readonly [number, number, number], work: number): void {
+  /** Records one dispatch. */
+  record(command: Command): void {
+    const { operator, prepared, ranges, params, groups, work } = command;
     this.alive(operator);
     this.lastOperator = operator;
     this.lastKernel = prepared.label;
     for (const r of ranges) if (r) this.own(r.block, operator);
-    if (this.foreign) return this.recordForeign(this.foreign, prepared, ranges, params, groups);
+    if (this.foreign) return this.recordForeign(this.foreign, command);
     if (this.dispatches >= BATCH || (this.dispatches > 0 && this.work + work > this.workBudget)) this.flush();
     const slot = this.dispatches * SLOT_BYTES;
     packParams(prepared.info, params, this.ringData, slot);
     const group = this.pipelines.bindGroup(prepared, this.bound(prepared, ranges, this.ring));
     for (const r of ranges) if (r) r.block.batch = this.batch;
     this.pass ??= this.open().beginComputePass({ label: 'assay' });
-    this.pass.setPipeline(prepared.pipeline);
-    this.pass.setBindGroup(0, group, [slot]);
-    this.pass.dispatchWorkgroups(...groups);
+    encode(this.pass, prepared, group, slot, groups);
     this.dispatches++;
     this.work += work;
   }
 
-  private recordForeign(foreign: Foreign, prepared: Prepared, ranges: (GpuRange | undefined)[], params: Record<string, number | readonly number[]>, groups: readonly [number, number, number]): void {
-    const uniform = this.device.createBuffer({ label: 'assay uniforms', size: SLOT_BYTES, usage: 0x40 | 0x08 });
+  private recordForeign(foreign: Foreign, { prepared, ranges, params, groups }: Command): void {
+    const uniform = this.device.createBuffer({
+      label: 'assay uniforms',
+      size: SLOT_BYTES,
+      usage: UNIFORM_USAGE,
+    });
     foreign.uniforms.push(uniform);
     const data = new DataView(new ArrayBuffer(SLOT_BYTES));
     packParams(prepared.info, params, data, 0);
     this.device.queue.writeBuffer(uniform, 0, new Uint8Array(data.buffer));
-    foreign.pass.setPipeline(prepared.pipeline);
-    foreign.pass.setBindGroup(0, this.pipelines.bindGroup(prepared, this.bound(prepared, ranges, uniform)), [0]);
-    foreign.pass.dispatchWorkgroups(...groups);
+    const group = this.pipelines.bindGroup(prepared, this.bound(prepared, ranges, uniform));
+    encode(foreign.pass, prepared, group, 0, groups);
   }
 
-  private bound(prepared: Prepared, ranges: (GpuRange | undefined)[], uniforms: GPUBuffer): BoundRange[] {
+  private bound(
+    prepared: Prepared,
+    ranges: readonly (GpuRange | undefined)[],
+    uniforms: GPUBuffer,
+  ): BoundRange[] {
     return prepared.info.bindings.map((b, i) => {
       if (b.kind === 'uniform') return { buffer: uniforms, offset: 0, size: prepared.info.uniformBytes };
       const r = ranges[i];
-      return r ? { buffer: r.block.buffer, offset: r.offset, size: r.size } : { buffer: this.dummy().buffer, offset: 0, size: 256 };
+      return r
+        ? { buffer: r.block.buffer, offset: r.offset, size: r.size }
+        : { buffer: this.dummy().buffer, offset: 0, size: 256 };
     });
   }
 
@@ -220,8 +223,15 @@ export class GpuContext implements DeviceMemory {
     this.endPass();
     const encoder = this.encoder;
     this.encoder = undefined;
-    if (this.dispatches) this.device.queue.writeBuffer(this.ring, 0, new Uint8Array(this.ringData.buffer as ArrayBuffer, 0, this.dispatches * SLOT_BYTES));
-    this.guarded(`batch of ${this.dispatches} kernels ending with ${this.lastKernel}`, () => this.device.queue.submit([encoder.finish()]));
+    if (this.dispatches)
+      this.device.queue.writeBuffer(
+        this.ring,
+        0,
+        new Uint8Array(this.ringData.buffer, 0, this.dispatches * SLOT_BYTES),
+      );
+    this.guarded(`batch of ${this.dispatches} kernels ending with ${this.lastKernel}`, () =>
+      this.device.queue.submit([encoder.finish()]),
+    );
     this.batch++;
     this.dispatches = 0;
     this.work = 0;
@@ -257,32 +267,32 @@ export class GpuContext implements DeviceMemory {
     this.pass = undefined;
   }
 
-  /** Pushes and pops within one call, so that a caller's own error scopes are never interleaved with ours. */
   private guarded<T>(label: string, make: () => T): T {
-    this.device.pushErrorScope('validation');
-    try {
-      return make();
-    } finally {
-      const check: Promise<void> = this.device.popErrorScope().then(
-        (error) => {
-          if (error) this.failure ??= `${this.lastOperator}: kernel ${label} must pass validation, got ${error.message}`;
-        },
-        () => undefined,
-      );
-      this.pending.add(check);
-      void check.then(() => this.pending.delete(check));
-    }
+    const explain = (message: string) =>
+      `${this.lastOperator}: kernel ${label} must pass validation, got ${message}`;
+    return this.scopes.run('validation', make, explain);
+  }
+
+  private createStorage(size: number): GPUBuffer {
+    const make = () => this.device.createBuffer({ label: 'assay tensor', size, usage: STORAGE_USAGE });
+    const { liveBytes, pooledBytes } = this.pool.stats();
+    return this.scopes.run(
+      'out-of-memory',
+      make,
+      (message) =>
+        `gpu: ${size} bytes must fit into device memory beside ${liveBytes + pooledBytes}, got ${message}; dispose tensors or make the batch smaller`,
+    );
   }
 }
 
-/** The part of a block one binding covers. */
-export interface GpuRange {
-  block: GpuBlock;
-  offset: number;
-  size: number;
-}
-
-export function isSoftware(info: GPUAdapterInfo | undefined): boolean {
-  if (!info) return false;
-  return Boolean(info.isFallbackAdapter) || /llvmpipe|swiftshader|software/i.test(`${info.description} ${info.architecture}`);
+function encode(
+  pass: GPUComputePassEncoder,
+  prepared: Prepared,
+  group: GPUBindGroup,
+  slot: number,
+  groups: readonly [number, number, number],
+): void {
+  pass.setPipeline(prepared.pipeline);
+  pass.setBindGroup(0, group, [slot]);
+  pass.dispatchWorkgroups(...groups);
 }

@@ -6,7 +6,8 @@ import { markOpen, registerBackend } from '../tensor/backend.js';
 import { registerGpuMemory, Storage } from '../tensor/storage.js';
 import { Tensor } from '../tensor/tensor.js';
 import { treeTensors } from '../tensor/tree.js';
-import { GpuContext, type Foreign } from './context.js';
+import type { Foreign } from './command.js';
+import { GpuContext } from './context.js';
 import { atExit, isNode, nodeGpu } from './node.js';
 import { GpuBlock } from './pool.js';
 
@@ -35,7 +36,10 @@ let current: GpuContext | undefined;
 
 /** The context operators run on. @throws DeviceError when none is open or the device was lost */
 export function gpuContext(where = 'gpu'): GpuContext {
-  if (!current) throw new DeviceError(`${where}: a GPU device must be open, got none; call "await useBackend('webgpu')" first`);
+  if (!current)
+    throw new DeviceError(
+      `${where}: a GPU device must be open, got none; call "await useBackend('webgpu')" first`,
+    );
   current.alive(where);
   return current;
 }
@@ -61,7 +65,9 @@ async function entryPoint(options: OpenOptions): Promise<GPU> {
 export async function openGpu(options: OpenOptions = {}): Promise<GpuContext> {
   if (current && !current.lost) return current;
   const gpu = await entryPoint(options);
-  const adapter = await gpu.requestAdapter(options.powerPreference ? { powerPreference: options.powerPreference } : {});
+  const adapter = await gpu.requestAdapter(
+    options.powerPreference ? { powerPreference: options.powerPreference } : {},
+  );
   if (!adapter)
     throw new DeviceError(
       'openGpu: the system must offer a GPU adapter, got none; install a graphics driver (on Linux also Vulkan, e.g. mesa-vulkan-drivers for software), or use the backend wasm',
@@ -83,16 +89,20 @@ export async function openGpu(options: OpenOptions = {}): Promise<GpuContext> {
 /**
  * Makes a caller's device the device of backend `webgpu`. The device is never destroyed here, and its `lost` promise
  * and `onuncapturederror` handler stay the caller's.
- * @throws DeviceError that names each missing limit
+ * `features` names what the caller needs beyond the basics, e.g. `shader-f16` for f16 tensors.
+ * @throws DeviceError that names each missing limit and feature
  */
-export function createContext(options: { device: GPUDevice }): GpuContext {
-  const { device } = options;
+export function createContext(options: { device: GPUDevice; features?: readonly string[] }): GpuContext {
+  const { device, features = [] } = options;
   const missing = Object.entries(REQUIRED_LIMITS).flatMap(([name, least]) => {
     const has = (device.limits as unknown as Record<string, number>)[name];
     return has >= least ? [] : [`${name} >= ${least} (has ${has})`];
   });
+  for (const f of features) if (!device.features.has(f)) missing.push(`the feature ${f}`);
   if (missing.length)
-    throw new DeviceError(`createContext: device must offer ${missing.join(', ')}; request it with requiredLimits`);
+    throw new DeviceError(
+      `createContext: device must offer ${missing.join(', ')}, got one without; ask for it with requiredLimits and requiredFeatures`,
+    );
   return activate(new GpuContext(device, { owned: false }));
 }
 
@@ -127,8 +137,16 @@ export function tensorFromBuffer(buffer: GPUBuffer, shape: Shape, dtype: Dtype =
   if ((buffer.usage & 0x80) === 0)
     throw new ArgumentError(`tensorFromBuffer: buffer must have usage STORAGE, got usage ${buffer.usage}`);
   if (buffer.size < bytes)
-    throw new ArgumentError(`tensorFromBuffer: buffer must hold ${bytes} bytes for ${dtype}${show([...shape])}, got ${buffer.size}`);
-  return Tensor.wrap(Storage.adopt(new GpuBlock(buffer, buffer.size, context, true), bytes), shape, dtype, 0, 'tensorFromBuffer');
+    throw new ArgumentError(
+      `tensorFromBuffer: buffer must hold ${bytes} bytes for ${dtype}${show([...shape])}, got ${buffer.size}`,
+    );
+  return Tensor.wrap(
+    Storage.adopt(new GpuBlock(buffer, buffer.size, context, true), bytes),
+    shape,
+    dtype,
+    0,
+    'tensorFromBuffer',
+  );
 }
 
 /**
@@ -147,7 +165,7 @@ export function bufferOf(t: Tensor): { buffer: GPUBuffer; offset: number; size: 
  * submitted first. Inputs must already be on the GPU (uploads and readbacks inside `fn` would not be in order).
  * Call `release` after the pass was submitted; until then temporaries stay out of the pool.
  */
-export function encodeInto<T>(pass: GPUComputePassEncoder, fn: () => T): { result: T; release(): void } {
+export function encodeInto<T>(pass: GPUComputePassEncoder, fn: () => T): { result: T; release: () => void } {
   const context = gpuContext('encodeInto');
   const foreign: Foreign = { pass, uniforms: [], held: [] };
   const result = context.into(foreign, fn);

@@ -3,7 +3,8 @@ import { dtypeBytes, type Dtype } from '../core/dtype.js';
 import { DtypeError } from '../core/errors.js';
 import type { Shape } from '../core/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import type { GpuContext, GpuRange } from './context.js';
+import type { GpuRange } from './command.js';
+import type { GpuContext } from './context.js';
 import { gpuContext } from './device.js';
 import type { GpuBlock } from './pool.js';
 import { kernelSource, type Defines, type Overrides } from './source.js';
@@ -30,6 +31,8 @@ export interface Dispatch {
 
 const MOST = 65535;
 const ALIGN = 256;
+/** A binding must hold one element of its array, also when the tensor is empty; the widest is 24 bytes. */
+const LEAST = 32;
 
 /** Records one kernel. Nothing is recorded when it has no work. */
 export function dispatch(d: Dispatch): void {
@@ -43,7 +46,8 @@ export function dispatch(d: Dispatch): void {
     const t = b.kind === 'uniform' ? undefined : d.tensors[b.name];
     return t && rangeOf(context, d.where, t, temporary);
   });
-  context.record(d.where, prepared, ranges, d.params, groups, d.work ?? (d.rows ?? 1) * 256);
+  const work = d.work ?? (d.rows ? d.rows * 256 : (d.threads ?? 0));
+  context.record({ operator: d.where, prepared, ranges, params: d.params, groups, work });
   for (const t of temporary) t.dispose();
 }
 
@@ -57,17 +61,30 @@ function fold(groups: number): [number, number, number] {
 function rangeOf(context: GpuContext, where: string, t: Tensor, temporary: Tensor[]): GpuRange {
   const { handle, offset, size } = t.gpuBinding(where);
   const block = handle as GpuBlock;
-  if (offset % ALIGN === 0) return { block, offset, size: Math.min(block.capacity - offset, (size + 3) & ~3) };
+  if (offset % ALIGN === 0)
+    return { block, offset, size: Math.min(block.capacity - offset, Math.max(LEAST, (size + 3) & ~3)) };
   const copy = Tensor.empty(t.shape, t.dtype, 'gpu', where);
   temporary.push(copy);
   const base = offset - (offset % ALIGN);
   const width = dtypeBytes(t.dtype);
   const prepared = context.pipelines.prepare('ops/structure/copy', { T: bitsType(t.dtype) }, {});
   const to = copy.gpuBinding(where);
-  const source = { block, offset: base, size: Math.min(block.capacity - base, (offset - base + size + 3) & ~3) };
-  const target = { block: to.handle as GpuBlock, offset: 0, size: (to.size + 3) & ~3 };
+  const source = {
+    block,
+    offset: base,
+    size: Math.min(block.capacity - base, (offset - base + size + 3) & ~3),
+  };
+  const target = { block: to.handle as GpuBlock, offset: 0, size: Math.max(LEAST, (to.size + 3) & ~3) };
   const params = { count: t.size, offset: (offset - base) / width };
-  context.record(where, prepared, [undefined, source, target], params, fold(Math.ceil(t.size / 256)), t.size);
+  const groups = fold(Math.ceil(t.size / 256));
+  context.record({
+    operator: where,
+    prepared,
+    ranges: [undefined, source, target],
+    params,
+    groups,
+    work: t.size,
+  });
   return target;
 }
 
@@ -86,4 +103,3 @@ export function floatType(where: string, t: Tensor): 'f32' | 'f16' {
 export function gpuEmpty(where: string, shape: Shape, dtype: Dtype = 'f32'): Tensor {
   return Tensor.empty(shape, dtype, 'gpu', where);
 }
-

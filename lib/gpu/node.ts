@@ -38,7 +38,9 @@ export async function nodeGpu(flags: readonly string[]): Promise<GPU> {
 async function load(flags: readonly string[]): Promise<GPU> {
   let library: { create(flags: string[]): GPU };
   try {
-    library = (await import('webgpu')) as unknown as typeof library;
+    // Not a literal, so that bundles for browsers leave it alone.
+    const name = 'webgpu';
+    library = (await import(/* @vite-ignore */ name)) as typeof library;
   } catch (error) {
     throw new DeviceError(
       `openGpu: the optional package "webgpu" must be installed to use a GPU in Node, got ${String(error)}; ` +

@@ -44,7 +44,9 @@ export class PipelineCache {
 
   private create(name: string, label: string, defs: Defines, overrides: Overrides): Prepared {
     if (Object.values(defs).includes('f16') && !this.features.has('shader-f16'))
-      throw new DeviceError(`${name}: the device must have the feature shader-f16 for f16 tensors, got one without; cast to f32`);
+      throw new DeviceError(
+        `${name}: the device must have the feature shader-f16 for f16 tensors, got one without; cast to f32`,
+      );
     const info = kernelSource(name);
     return this.guarded(label, () => {
       const module = this.device.createShaderModule({ label, code: kernelText(name, defs) });

@@ -2,7 +2,7 @@
 import { DeviceError } from '../core/errors.js';
 
 /** STORAGE | COPY_SRC | COPY_DST; numbers because Node has no global constants. */
-const STORAGE_USAGE = 0x80 | 0x04 | 0x08;
+export const STORAGE_USAGE = 0x80 | 0x04 | 0x08;
 const SMALLEST = 256;
 
 /** What a GPU tensor's storage holds: a buffer, its usable bytes and the context it belongs to. */
@@ -35,6 +35,8 @@ export class BufferPool {
   constructor(
     private readonly device: GPUDevice,
     private readonly owner: object,
+    /** Makes a buffer; reports when the device has no memory left. */
+    private readonly create: (size: number) => GPUBuffer,
     private readonly keepBytes = 256 * 2 ** 20,
   ) {}
 
@@ -56,10 +58,6 @@ export class BufferPool {
     return pooled ?? new GpuBlock(this.create(capacity), capacity, this.owner);
   }
 
-  private create(size: number): GPUBuffer {
-    return this.device.createBuffer({ label: 'assay tensor', size, usage: STORAGE_USAGE });
-  }
-
   /** Back to the pool. Safe while commands that use it are still recorded: dispatches run in order. */
   release(block: GpuBlock): void {
     this.liveBytes -= block.capacity;
@@ -76,7 +74,7 @@ export class BufferPool {
     if (this.pooledBytes <= keep) return false;
     const sizes = [...this.free.keys()].sort((a, b) => b - a);
     for (const size of sizes)
-      for (const list = this.free.get(size)!; list.length && this.pooledBytes > keep; ) {
+      for (const list = this.free.get(size)!; list.length && this.pooledBytes > keep;) {
         list.pop()!.buffer.destroy();
         this.pooledBytes -= size;
         this.pooledBlocks--;

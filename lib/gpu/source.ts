@@ -53,15 +53,16 @@ export function kernelSource(name: string): SourceInfo {
 }
 
 function parse(name: string): SourceInfo {
-  if (!(name in wgsl)) throw new ArgumentError(`kernel: name must be a file under kernels-wgsl, got ${show(name)}`);
+  if (!(name in wgsl))
+    throw new ArgumentError(`kernel: name must be a file under kernels-wgsl, got ${show(name)}`);
   const text = expand(wgsl[name], new Set());
-  const bindings = [...text.matchAll(/@group\(0\) @binding\((\d+)\) var<(uniform|storage, read_write|storage, read)> (\w+)/g)].map(
-    (m): BindingInfo => ({
-      name: m[3],
-      binding: Number(m[1]),
-      kind: m[2] === 'uniform' ? 'uniform' : m[2] === 'storage, read' ? 'read' : 'write',
-    }),
-  );
+  const bindings = [
+    ...text.matchAll(/@group\(0\) @binding\((\d+)\) var<(uniform|storage, read_write|storage, read)> (\w+)/g),
+  ].map((m): BindingInfo => ({
+    name: m[3],
+    binding: Number(m[1]),
+    kind: m[2] === 'uniform' ? 'uniform' : m[2] === 'storage, read' ? 'read' : 'write',
+  }));
   const defines: Record<string, string[]> = {};
   for (const m of text.matchAll(DEFINE)) defines[m[2]] = m[4].split('|').map((v) => v.trim());
   return { name, text, bindings, defines, ...parseFields(name, text) };
@@ -87,7 +88,8 @@ function parseFields(name: string, text: string): { fields: FieldInfo[]; uniform
     offset += 4 * length;
   }
   const uniformBytes = Math.max(16, Math.ceil(offset / 16) * 16);
-  if (uniformBytes > 256) throw new DeviceError(`kernel: Params of ${name} must fit into 256 bytes, got ${uniformBytes}`);
+  if (uniformBytes > 256)
+    throw new DeviceError(`kernel: Params of ${name} must fit into 256 bytes, got ${uniformBytes}`);
   return { fields, uniformBytes };
 }
 
@@ -95,8 +97,13 @@ function parseFields(name: string, text: string): { fields: FieldInfo[]; uniform
 export function kernelText(name: string, defs: Defines = {}): string {
   const info = kernelSource(name);
   for (const key of Object.keys(defs))
-    if (!(key in info.defines)) throw new ArgumentError(`kernel: defs of ${name} must be among ${Object.keys(info.defines).join(', ')}, got ${show(key)}`);
-  const text = info.text.replace(DEFINE, (line, head: string, key: string) => (key in defs ? `${head}${defs[key]};` : line));
+    if (!(key in info.defines))
+      throw new ArgumentError(
+        `kernel: defs of ${name} must be among ${Object.keys(info.defines).join(', ')}, got ${show(key)}`,
+      );
+  const text = info.text.replace(DEFINE, (line, head: string, key: string) =>
+    key in defs ? `${head}${defs[key]};` : line,
+  );
   return (Object.values(defs).includes('f16') ? 'enable f16;\n' : '') + text;
 }
 
@@ -122,12 +129,19 @@ export function kernelVariants(): KernelVariant[] {
 }
 
 /** Packs named values after the layout of `struct Params`. */
-export function packParams(info: SourceInfo, values: Record<string, number | readonly number[]>, target: DataView, base: number): void {
+export function packParams(
+  info: SourceInfo,
+  values: Record<string, number | readonly number[]>,
+  target: DataView,
+  base: number,
+): void {
   for (const field of info.fields) {
     const value = values[field.name];
     const list = typeof value === 'number' ? [value] : value;
     if (!list || list.length > field.length)
-      throw new ArgumentError(`kernel: params of ${info.name} must give ${field.name} (${field.length} values), got ${show(value)}`);
+      throw new ArgumentError(
+        `kernel: params of ${info.name} must give ${field.name} (${field.length} values), got ${show(value)}`,
+      );
     for (let i = 0; i < field.length; i++) {
       const at = base + field.offset + 4 * i;
       if (field.type === 'f32') target.setFloat32(at, list[i] ?? 0, true);

@@ -10,3 +10,4 @@ export * from './conv/index.js';
 export * from './scan/index.js';
 export * from './rope/index.js';
 export * from './optim/index.js';
+export * from './random/index.js';

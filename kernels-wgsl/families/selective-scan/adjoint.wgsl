@@ -15,13 +15,14 @@ struct Params {
 @group(0) @binding(4) var<storage, read> c: array<F>; // [tokens, G, states] or [D, states]
 @group(0) @binding(5) var<storage, read> cu: array<i32>; // [S + 1] when packed
 @group(0) @binding(6) var<storage, read_write> checkpoints: array<f32>; // [slots + S, D, states]
-@group(0) @binding(7) var<storage, read_write> partial: array<vec2<f32>>; // [blocks 64/N, tokens, G, states]: dB, dC
+@group(0) @binding(7) var<storage, read_write> partial: array<vec2<f32>>; // [blocks, tokens, G, states]: dB, dC
 @group(0) @binding(8) var<storage, read_write> sums: array<f32>; // [S, D, 3 states + 1]: dA, dB, dC, dD
 
 // include shared/scan-item.wgsl
 // include shared/scan-sequence.wgsl
 const PARTS = 64u / N;
-var<workgroup> shared_pairs: array<vec2<f32>, 64u * N>;
+var<workgroup> shared_pairs: array<vec2<f32>, 64u * N>; // [channel, state]: dB, dC
+var<workgroup> totals: array<vec2<f32>, 64>; // [64/N, N]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -97,14 +98,16 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
         items[t * params.d + d].dstep += item.u * along_b + along_a;
       }
       workgroupBarrier();
-      if (params.b_varies == 1u || params.c_varies == 1u) {
-        let n = lane % N;
-        let part = lane / N;
-        var total = vec2(0.0, 0.0);
-        for (var l = 0u; l < N; l++) { total += shared_pairs[(part * N + l) * N + n]; }
-        if (n < own) { partial[((block * PARTS + part) * params.tokens + t) * params.groups * params.states + group * params.states + params.n0 + n] = total; }
-      }
+      // 64 channels in two steps: N at a time, then the 64/N sums of each state.
+      var total = vec2(0.0, 0.0);
+      for (var l = 0u; l < N; l++) { total += shared_pairs[((lane / N) * N + l) * N + lane % N]; }
+      totals[lane] = total;
       workgroupBarrier();
+      if (lane < own && (params.b_varies == 1u || params.c_varies == 1u)) {
+        total = vec2(0.0, 0.0);
+        for (var part = 0u; part < PARTS; part++) { total += totals[part * N + lane]; }
+        partial[((block * params.tokens + t) * params.groups + group) * params.states + params.n0 + lane] = total;
+      }
     }
   }
   if (!active_lane) { return; }

@@ -2,11 +2,10 @@
 // gradient of the final state, where the backward scan starts.
 alias F = f32; // define: f32 | f16
 const N = 16u; // define: 4 | 16
-override INITIAL: u32 = 0u;
-override DFINAL: u32 = 0u;
 
 struct Params {
   count: u32, d: u32, states: u32, n0: u32, time: u32, groups: u32, b_varies: u32, packed: u32, slots: u32,
+  with_initial: u32, with_dfinal: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> items: array<Item>; // [tokens, D]
@@ -34,9 +33,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   for (var n = 0u; n < own; n++) {
     let at = i * params.states + params.n0 + n;
     rate[n] = channel[d * (params.states + 2u) + params.n0 + n];
-    if (INITIAL == 1u) { h[n] = initial[at]; }
+    if (params.with_initial == 1u) { h[n] = initial[at]; }
     var seed = 0.0;
-    if (DFINAL == 1u) { seed = dfinal[at]; }
+    if (params.with_dfinal == 1u) { seed = dfinal[at]; }
     checkpoints[params.slots * params.d * params.states + at] = seed;
   }
   let first = slotOf(s, range.x);

@@ -46,21 +46,18 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
     scores[row * 17u + lane] = select(LOWEST, s * params.scale, sees(i, j0 + lane));
     workgroupBarrier();
     var next = highest;
-    for (var c = 0u; c < TILE; c++) { next = max(next, scores[row * 17u + c]); }
+    // The bound is no constant on purpose: unrolling this loop and the next costs software drivers seconds.
+    let size = min(TILE, params.tk - j0);
+    for (var j = 0u; j < size; j++) { next = max(next, scores[row * 17u + j]); }
     let shrink = exp(highest - next);
     total *= shrink;
     for (var c = 0u; c < COLUMNS; c++) { acc[c] *= shrink; }
-    for (var j = 0u; j < TILE; j++) {
+    for (var j = 0u; j < size; j++) {
       let score = scores[row * 17u + j];
-      if (score > LOWEST * 0.5) {
-        let p = exp(score - next);
-        total += p;
-        let at = atKey(b, j0 + j, hk, params.v);
-        for (var c = 0u; c < COLUMNS; c++) {
-          let column = lane + c * TILE;
-          if (column < params.v) { acc[c] += p * f32(v[at + column]); }
-        }
-      }
+      let p = select(0.0, exp(score - next), score > LOWEST * 0.5);
+      total += p;
+      let at = atKey(b, j0 + j, hk, params.v);
+      for (var c = 0u; c < COLUMNS; c++) { acc[c] += p * f32(v[at + min(lane + c * TILE, params.v - 1u)]); }
     }
     highest = next;
     workgroupBarrier();

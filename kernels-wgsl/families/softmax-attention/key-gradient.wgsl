@@ -64,10 +64,12 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
       for (var i = 0u; i < min(TILE, params.tq - i0); i++) {
         let at_q = atQuery(b, i0 + i, h, params.k);
         let at_y = atQuery(b, i0 + i, h, params.v);
+        let slope = slopes[i * 17u + row];
+        let chance = chances[i * 17u + row];
         for (var c = 0u; c < COLUMNS; c++) {
           let column = lane + c * TILE;
-          if (column < params.k) { acc_k[c] += slopes[i * 17u + row] * f32(q[at_q + column]); }
-          if (column < params.v) { acc_v[c] += chances[i * 17u + row] * f32(dy[at_y + column]); }
+          acc_k[c] += slope * f32(q[at_q + min(column, params.k - 1u)]);
+          acc_v[c] += chance * f32(dy[at_y + min(column, params.v - 1u)]);
         }
       }
       workgroupBarrier();

@@ -56,12 +56,10 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
     if (sees(i, j0 + lane)) { slope = exp(min(s * params.scale - own_lse, 0.0)) * (dp - own_delta) * params.scale; }
     slopes[row * 17u + lane] = slope;
     workgroupBarrier();
-    for (var j = 0u; j < TILE; j++) {
+    for (var j = 0u; j < min(TILE, params.tk - j0); j++) {
       let at = atKey(b, j0 + j, hk, params.k);
-      for (var c = 0u; c < COLUMNS; c++) {
-        let column = lane + c * TILE;
-        if (column < params.k) { acc[c] += slopes[row * 17u + j] * f32(k[at + column]); }
-      }
+      let slope_j = slopes[row * 17u + j];
+      for (var c = 0u; c < COLUMNS; c++) { acc[c] += slope_j * f32(k[at + min(lane + c * TILE, params.k - 1u)]); }
     }
     workgroupBarrier();
   }

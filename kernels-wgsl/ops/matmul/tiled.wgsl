@@ -1,11 +1,8 @@
 // y = a b (+ bias), 64 x 64 tiles of y by 16 x 16 invocations of 4 x 4 elements each; sums in f32.
-// TA: a is stored [K, M]; TB: b is stored [N, K]; BIAS: add bias[N]. A batch stride of 0 shares an operand.
+// ta: a is stored [K, M]; tb: b is stored [N, K]; with_bias: add bias[N]. A batch stride of 0 shares an operand.
 alias F = f32; // define: f32 | f16
-override TA: u32 = 0u;
-override TB: u32 = 0u;
-override BIAS: u32 = 0u;
 
-struct Params { m: u32, n: u32, k: u32, stride_a: u32, stride_b: u32, }
+struct Params { m: u32, n: u32, k: u32, stride_a: u32, stride_b: u32, ta: u32, tb: u32, with_bias: u32, }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<F>; // [batch, M, K] or [batch, K, M]
 @group(0) @binding(2) var<storage, read> b: array<F>; // [batch, K, N] or [batch, N, K]
@@ -18,23 +15,23 @@ var<workgroup> tile_b: array<f32, 1040>;
 
 fn loadA(at: u32, row: u32, col: u32) -> f32 {
   if (row >= params.m || col >= params.k) { return 0.0; }
-  return f32(a[at + select(row * params.k + col, col * params.m + row, TA == 1u)]);
+  return f32(a[at + select(row * params.k + col, col * params.m + row, params.ta == 1u)]);
 }
 
 fn loadB(at: u32, row: u32, col: u32) -> f32 {
   if (row >= params.k || col >= params.n) { return 0.0; }
-  return f32(b[at + select(row * params.n + col, col * params.k + row, TB == 1u)]);
+  return f32(b[at + select(row * params.n + col, col * params.k + row, params.tb == 1u)]);
 }
 
 fn fill(at_a: u32, at_b: u32, m0: u32, n0: u32, k0: u32, lane: u32) {
   for (var s = 0u; s < 4u; s++) {
     let e = s * 256u + lane;
     // Neighbouring lanes read neighbouring addresses in either layout.
-    let ka = select(e % DEPTH, e / 64u, TA == 1u);
-    let ma = select(e / DEPTH, e % 64u, TA == 1u);
+    let ka = select(e % DEPTH, e / 64u, params.ta == 1u);
+    let ma = select(e / DEPTH, e % 64u, params.ta == 1u);
     tile_a[ka * 65u + ma] = loadA(at_a, m0 + ma, k0 + ka);
-    let kb = select(e / 64u, e % DEPTH, TB == 1u);
-    let nb = select(e % 64u, e / DEPTH, TB == 1u);
+    let kb = select(e / 64u, e % DEPTH, params.tb == 1u);
+    let nb = select(e % 64u, e / DEPTH, params.tb == 1u);
     tile_b[kb * 65u + nb] = loadB(at_b, k0 + kb, n0 + nb);
   }
 }
@@ -62,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
       let n = n0 + local.x + 16u * j;
       if (m < params.m && n < params.n) {
         var v = sums[i][j];
-        if (BIAS == 1u) { v += f32(bias[n]); }
+        if (params.with_bias == 1u) { v += f32(bias[n]); }
         y[(group.z * params.m + m) * params.n + n] = F(v);
       }
     }

@@ -3,12 +3,13 @@ alias F = f32; // define: f32 | f16
 alias O = f32; // define: f32 | f16
 override OP: u32 = 0u;
 
-struct Params { rows: u32, n: u32, inner: u32, chunks: u32, chunk: u32, scale: f32, }
+struct Params { rows: u32, n: u32, inner: u32, chunks: u32, chunk: u32, scale: f32, one: f32, }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<F>; // [outer, n, inner]
 @group(0) @binding(2) var<storage, read_write> y: array<O>; // [outer, chunks, inner] = [rows]
 
 // include shared/linear.wgsl
+// include shared/exact-sum.wgsl
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let row = linearIndex(id, groups);
@@ -23,12 +24,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   if (OP >= 2u) {
     for (var j = first; j < last; j++) { highest = max(highest, f32(x[base + j * params.inner])); }
   }
-  var total = 0.0;
+  var sum = vec2(0.0, 0.0);
   if (OP != 2u) {
     for (var j = first; j < last; j++) {
       let v = f32(x[base + j * params.inner]);
-      if (OP == 0u) { total += v; } else if (OP == 1u) { total += v * v; } else { total += exp(v - highest); }
+      if (OP == 0u) { sum = exactAdd(sum, v, params.one); } else if (OP == 1u) { sum = exactAdd(sum, v * v, params.one); } else { sum = exactAdd(sum, exp(v - highest), params.one); }
     }
   }
+  let total = sum.x + sum.y;
   if (OP == 2u) { y[row] = O(highest); } else if (OP == 3u) { y[row] = O(highest + log(total)); } else { y[row] = O(total * params.scale); }
 }

@@ -4,12 +4,29 @@ alias F = f32; // define: f32 | f16
 alias O = f32; // define: f32 | f16
 override OP: u32 = 0u;
 
-struct Params { rows: u32, n: u32, inner: u32, chunks: u32, chunk: u32, scale: f32, }
+struct Params { rows: u32, n: u32, inner: u32, chunks: u32, chunk: u32, scale: f32, one: f32, }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<F>; // [outer, n, inner]
 @group(0) @binding(2) var<storage, read_write> y: array<O>; // [outer, chunks, inner] = [rows]
 
 // include shared/rows.wgsl
+// include shared/exact-sum.wgsl
+var<workgroup> pairs: array<vec2<f32>, 64>;
+
+fn exactTree(sum: vec2<f32>, lane: u32) -> vec2<f32> {
+  pairs[lane] = sum;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      let other = pairs[lane + half];
+      let joined = exactAdd(pairs[lane], other.x, params.one);
+      pairs[lane] = vec2(joined.x, joined.y + other.y);
+    }
+    workgroupBarrier();
+  }
+  return pairs[0];
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = rowIndex(group, groups);
@@ -25,14 +42,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     for (var j = first + lane; j < last; j += LANES) { highest = max(highest, f32(x[base + j * params.inner])); }
     highest = treeMax(highest, lane);
   }
-  var total = 0.0;
+  var sum = vec2(0.0, 0.0);
   if (OP != 2u) {
     for (var j = first + lane; j < last; j += LANES) {
       let v = f32(x[base + j * params.inner]);
-      if (OP == 0u) { total += v; } else if (OP == 1u) { total += v * v; } else { total += exp(v - highest); }
+      if (OP == 0u) { sum = exactAdd(sum, v, params.one); } else if (OP == 1u) { sum = exactAdd(sum, v * v, params.one); } else { sum = exactAdd(sum, exp(v - highest), params.one); }
     }
-    total = treeSum(total, lane);
+    sum = exactTree(sum, lane);
   }
+  let total = sum.x + sum.y;
   if (lane == 0u) {
     if (OP == 2u) { y[row] = O(highest); } else if (OP == 3u) { y[row] = O(highest + log(total)); } else { y[row] = O(total * params.scale); }
   }
