@@ -117,7 +117,7 @@ interface Scanned {
   checkpoints: Tensor;
   slots: number;
   partial: Tensor;
-  parts: number;
+  blocks: number;
   sums: Tensor;
 }
 
@@ -163,14 +163,13 @@ function scan(call: Call, plan: Plan, channel: Tensor, items: Tensor): Scanned {
   const { d, states, time, groups, b_varies, c_varies, packed } = plan.params;
   const slots = Math.ceil(plan.tokens / CHUNK) + plan.sequences;
   const blocks = Math.ceil(d / groups / LANES);
-  const parts = blocks * (LANES / plan.width);
   const varies = b_varies || c_varies;
   const made: Scanned = {
     items,
     slots,
-    parts,
+    blocks,
     checkpoints: gpuEmpty(WHERE, [slots + plan.sequences, d, states]),
-    partial: gpuEmpty(WHERE, varies ? [parts, plan.tokens, groups, states, 2] : [2]),
+    partial: gpuEmpty(WHERE, varies ? [blocks, plan.tokens, groups, states, 2] : [2]),
     sums: gpuEmpty(WHERE, [plan.sequences, d, 3 * states + 1]),
   };
   const { checkpoints, partial, sums } = made;
@@ -237,7 +236,7 @@ function collect(call: Call, plan: Plan, scanned: Scanned): OptionalTensors {
   if (skip) grads.D = stridedGpu(WHERE, totals, [d], [width], 3 * states);
   const varying = plan.params.b_varies || plan.params.c_varies;
   const pairs = varying
-    ? sumAxisGpu(WHERE, scanned.partial, 1, scanned.parts, plan.tokens * groups * states * 2)
+    ? sumAxisGpu(WHERE, scanned.partial, 1, scanned.blocks, plan.tokens * groups * states * 2)
     : undefined;
   const strides = stridesOf([...B!.shape]).map((x) => 2 * x);
   const stridesC = stridesOf([...C!.shape]).map((x) => 2 * x);

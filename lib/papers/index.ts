@@ -1,0 +1,52 @@
+/** Papers, their claims, and what runs say about them. */
+import { ArgumentError, show } from '../core/errors.js';
+import { mamba } from './mamba/index.js';
+import type { Paper } from './paper.js';
+
+export * from './ledger/index.js';
+export type {
+  Baseline,
+  Done,
+  Findings,
+  Paper,
+  Part,
+  Plain,
+  Results,
+  Setup,
+  Task,
+  TaskContext,
+  TaskProgress,
+} from './paper.js';
+export {
+  baselinesOf,
+  estimateExperiment,
+  inProcess,
+  makeRun,
+  preview,
+  runExperiment,
+  unknownProvenance,
+  type Estimate,
+  type Executor,
+  type ExperimentEvent,
+  type ExperimentOptions,
+  type ExperimentResult,
+  type Judged,
+  type PartEstimate,
+  type Provenance,
+} from './run-experiment.js';
+export { openSetup } from './setup.js';
+
+/** All papers by slug. */
+export const papers = { mamba } satisfies Record<string, Paper>;
+
+/** All papers in order of their slugs. */
+export function listPapers(): Paper[] {
+  return Object.values<Paper>(papers).sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** A paper by slug. @throws ArgumentError naming the slugs there are */
+export function paperOf(slug: string): Paper {
+  const all: Record<string, Paper> = papers;
+  if (Object.hasOwn(all, slug)) return all[slug];
+  throw new ArgumentError(`paperOf: slug must be one of ${Object.keys(all).join(', ')}, got ${show(slug)}`);
+}

@@ -1,0 +1,97 @@
+/** What a paper's module gives: who wrote what, which claims, and the parts of the experiment that measures them. */
+import type { BackendName } from '../tensor/backend.js';
+import type { TrainingText } from '../tasks/text.js';
+import type { Claim, Curve, Measurement, Size } from './ledger/types.js';
+
+/** Values that can be written as JSON and sent between processes. */
+export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain };
+
+/** What an experiment runs with. `size` and `backend` alone decide the work; `text` is the data. */
+export interface Setup {
+  size: Size;
+  backend: BackendName;
+  text: TrainingText;
+}
+
+/** A report of a task that takes long. */
+export interface TaskProgress {
+  step: number;
+  steps: number;
+  /** In `unit`. */
+  loss?: number;
+  tokensPerSecond?: number;
+  secondsLeft?: number;
+}
+
+/** What a task may use while it runs. */
+export interface TaskContext {
+  signal?: AbortSignal;
+  progress?: (progress: TaskProgress) => void;
+  /** Where a task may keep its state between calls; absent where nothing outlives the call. */
+  checkpoint?: string;
+}
+
+/** One piece of work; `inputs` and the result are plain data, so that it may run in a process of its own. */
+export interface Task {
+  /** Unique within its part. */
+  id: string;
+  inputs: { readonly [name: string]: Plain };
+}
+
+/** Results of the tasks of one part, in the order of its tasks. */
+export interface Done {
+  task: Task;
+  result: Plain;
+}
+export type Results = { readonly [part: string]: readonly Done[] };
+
+/** A step of an experiment: tasks that do not depend on each other, only on earlier parts. */
+export interface Part {
+  name: string;
+  /** One line for people. */
+  about: string;
+  /** Tasks run in processes of their own, side by side, and are resumed when they were interrupted. */
+  isolated: boolean;
+  /** Short tasks whose results `seconds` needs; they run before the experiment. */
+  probes?: readonly Task[];
+  /** Expected wall time with `workers` tasks at a time. */
+  seconds(probes: readonly Done[], workers: number): number;
+  tasks(results: Results): readonly Task[];
+  run(task: Task, context: TaskContext): Promise<Plain>;
+}
+
+/** What the parts add up to: the contents of a run file. */
+export interface Findings {
+  config: { readonly [name: string]: Plain };
+  measurements: { readonly [claim: string]: readonly Measurement[] };
+  curves: readonly Curve[];
+  /** Of weights and losses, where the backend is deterministic. */
+  fingerprint?: string;
+  /** Figures of other programs on the same data, printed beside the claims. */
+  baselines?: readonly Baseline[];
+}
+
+/** A number beside the claims: what something simpler reaches. */
+export interface Baseline {
+  name: string;
+  value: number;
+  unit: string;
+  note: string;
+}
+
+/** A paper: its claims and the experiment that measures them. */
+export interface Paper {
+  /** Slug. */
+  id: string;
+  title: string;
+  year: number;
+  /** With version. */
+  arxiv: string;
+  authors: string;
+  /** Algorithm family the claims are about. */
+  family: string;
+  claims: readonly Claim[];
+  /** Parts in order at the size of the setup. */
+  parts(setup: Setup): readonly Part[];
+  collect(results: Results, setup: Setup): Findings;
+}

@@ -1,0 +1,6 @@
+/** Figures, tables and pages made from runs. */
+export { checkFigure, toPlotly, type Axis, type Figure, type PlotlyFigure, type Series } from './figure.js';
+export { claimFigure, curveFigures, figures } from './figures.js';
+export { reportPage, type PageOptions, type PaperSection } from './page.js';
+export { toSvg } from './svg.js';
+export { baselineText, deviceText, estimateText, textTable, totalsText, verdictRows, verdictText, type VerdictRow } from './tables.js';
