@@ -1,0 +1,6 @@
+// Types of lock.mjs, for tests.
+export function takeLock(
+  file: string,
+  say: (text: string) => void,
+  waitSeconds?: number,
+): Promise<() => void>;

@@ -1,0 +1,109 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { projectRoot } from '../../../kernel/cli/root.js';
+import { runOnServer } from '../../../kernel/run/jupyter-server.js';
+import { readNotebook, type Cell, type Notebook, type NotebookResult } from '../../../kernel/run/notebook.js';
+
+const root = projectRoot();
+const lab = ['bin/jupyter-lab', 'Scripts/jupyter-lab.exe'].some((file) =>
+  existsSync(join(root, '.venv', file)),
+);
+
+/** Starts the workbench as `npm start` does and waits for its address. */
+function start(): Promise<{ child: ChildProcess; url: URL }> {
+  const child = spawn(
+    process.execPath,
+    [join(root, 'kernel', 'setup.mjs'), 'start', '--no-browser', '--no-system'],
+    {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  return new Promise((resolve, reject) => {
+    let printed = '';
+    const read = (data: Buffer): void => {
+      printed += data.toString();
+      const address = /http:\/\/127\.0\.0\.1:\d+\/lab\/tree\/my\/start\.ipynb\?token=\w+/.exec(printed);
+      if (address) resolve({ child, url: new URL(address[0]) });
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.on('exit', (code) =>
+      reject(new Error(`npm start ended with ${code} before it printed an address:\n${printed}`)),
+    );
+  });
+}
+
+describe.skipIf(!lab)(
+  'JupyterLab as `npm start` opens it (needs .venv: `node kernel/setup.mjs setup`, with Python)',
+  () => {
+    let child: ChildProcess;
+    let url: URL;
+    beforeAll(async () => {
+      ({ child, url } = await start());
+    }, 300_000);
+    afterAll(() => void child?.kill('SIGKILL'));
+
+    const run = (notebook: Notebook, timeoutMs = 60_000): Promise<NotebookResult> =>
+      runOnServer(notebook, {
+        baseUrl: `${url.origin}/`,
+        token: url.searchParams.get('token') ?? '',
+        path: 'my/start.ipynb',
+        kernel: 'tslab',
+        timeoutMs,
+      });
+
+    it('refuses a request without the token', async () => {
+      const response = await fetch(`${url.origin}/api/contents/my/start.ipynb`);
+      expect(response.status).toBe(403);
+    });
+
+    it('serves the copy of the start notebook and the kernel', async () => {
+      const ask = async (path: string): Promise<unknown> =>
+        (
+          await fetch(`${url.origin}${path}`, {
+            headers: { authorization: `token ${url.searchParams.get('token')}` },
+          })
+        ).json();
+      expect(await ask('/api/contents/my/start.ipynb?content=0')).toMatchObject({ type: 'notebook' });
+      expect(await ask('/api/kernelspecs')).toMatchObject({
+        kernelspecs: { tslab: { spec: { display_name: 'TypeScript (tslab)' } } },
+      });
+    });
+
+    it('runs the start notebook with its moving picture and its figure', { timeout: 120_000 }, async () => {
+      const result = await run(readNotebook(join(root, 'notebooks', 'start.ipynb')));
+      expect(result.failure).toBeUndefined();
+      const all = result.notebook.cells.flatMap((cell) => cell.outputs ?? []);
+      const shown = (mime: string): unknown[] =>
+        all.flatMap((output) => ('data' in output ? (output.data[mime] ?? []) : []));
+      // One display that was updated to its last state, not one display for every frame.
+      expect(shown('image/svg+xml')).toHaveLength(1);
+      expect(shown('image/svg+xml')[0]).toMatch(/step 240/);
+      expect(shown('application/vnd.plotly.v1+json')).toHaveLength(1);
+      expect(all.some((output) => output.output_type === 'stream' && output.name === 'stderr')).toBe(false);
+    });
+
+    it('reports a failing cell and does not run the next', { timeout: 120_000 }, async () => {
+      const cell = (source: string): Cell => ({ cell_type: 'code', source, metadata: {} });
+      const cells = [
+        cell('console.log("one");'),
+        cell('throw new Error("two");'),
+        cell('console.log("three");'),
+      ];
+      const result = await run({ cells, metadata: {}, nbformat: 4, nbformat_minor: 5 });
+      expect(result.failure).toMatchObject({ cell: 2 });
+      expect(result.failure?.reason).toMatch(/Error: two/);
+      expect(result.notebook.cells[2].outputs).toEqual([]);
+    });
+
+    it.skipIf(process.platform === 'win32')('stops cleanly on Ctrl-C', async () => {
+      const ended = new Promise((resolve) => child.on('exit', resolve));
+      child.kill('SIGINT');
+      expect(await ended).toBe(0);
+      await expect(fetch(`${url.origin}/api/status`)).rejects.toThrow();
+    });
+  },
+);
