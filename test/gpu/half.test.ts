@@ -1,6 +1,6 @@
 /** Tier adapter: f16 storage. Kernels against plain f64 loops on the same rounded inputs; sums are f32 inside. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { closeGpu } from '../../lib/index.js';
+import { associativeScan, closeGpu, matmul, mean, rmsNorm, silu, valueAndGrad } from '../../lib/index.js';
 import { getFloat16Bits, float16FromBits } from '../../lib/core/float16.js';
 import { rms } from '../../lib/core/compare.js';
 import { sizeOf, type Dims } from '../../lib/core/shape.js';
@@ -210,6 +210,23 @@ describe.skipIf(missing !== '')(
         expect(grads[name]!.dtype).toBe(call.in[name]!.dtype);
         expect((await grads[name]!.data()).every(Number.isFinite)).toBe(true);
       }
+    });
+
+    it('is accepted by the public functions, trains through the tape, and never mixes silently', async () => {
+      const x = draw([5, 8]).t;
+      const w = draw([8, 4]).t;
+      const loss = (p: { w: Tensor }) => mean(silu(matmul(rmsNorm(x), p.w)));
+      const { value, grads } = valueAndGrad(loss)({ w });
+      expect(value.dtype).toBe('f16');
+      expect(grads.w.dtype).toBe('f16');
+      expect((await grads.w.data()).every(Number.isFinite)).toBe(true);
+      const full = draw([8, 4], 1, 'f32').t;
+      expect(() => matmul(x, full)).toThrow(
+        'ops/matmul: b must be f16 like the inputs before it, got f32; cast one',
+      );
+      expect(() => associativeScan(draw([1, 3, 2]).t, draw([1, 3, 2]).t)).toThrow(
+        'ops/associative-scan: a must be f32 or f64, got f16',
+      );
     });
   },
 );
