@@ -28,3 +28,6 @@ export { ByteDataset, bitsPerByte, generatedText, openTrainingText } from './tas
 export { entropyRate, generateText } from './tasks/entropy-source.js';
 export { KneserNey, kneserNeyBits } from './tasks/kneser-ney.js';
 export { listManifests, loadBytes, loadText, pullData } from './tasks/manifest.js';
+export * from './cost/index.js';
+export * from './papers/index.js';
+export * from './report/index.js';

@@ -34,7 +34,14 @@ verdict, the criterion's hash, the runs that count and the commit.
       `Criterion ${criterion ?? 'none'}; runs ${judgement.counted.join(', ') || 'none'}; Assay commit ${code.commit}.`,
     ];
     if (values.json)
-      context.json({ claim: claim.id, text: lines.join('\n'), word: judgement.word, criterion, runs: judgement.counted, commit: code.commit });
+      context.json({
+        claim: claim.id,
+        text: lines.join('\n'),
+        word: judgement.word,
+        criterion,
+        runs: judgement.counted,
+        commit: code.commit,
+      });
     else for (const line of lines) context.out(line);
     return 0;
   },

@@ -50,14 +50,17 @@ Lists every paper with its claims, judged by the recorded runs (notebooks/result
       const judged = await judgePaper(context.root, paper);
       entries.push(paperEntry(paper, judged));
       if (values.json) continue;
-      context.out(`${paper.id}: ${paper.title} (${paper.year}, arXiv ${paper.arxiv}; family ${paper.family})`);
+      context.out(
+        `${paper.id}: ${paper.title} (${paper.year}, arXiv ${paper.arxiv}; family ${paper.family})`,
+      );
       const rows = judged.map(({ claim, judgement }) => [
         claim.id + (claim.headline ? ' *' : ''),
         claim.kind,
         judgement.word,
         estimateText(judgement),
       ]);
-      for (const line of textTable(['claim', 'kind', 'word', 'estimate [interval]'], rows)) context.out(`  ${line}`);
+      for (const line of textTable(['claim', 'kind', 'word', 'estimate [interval]'], rows))
+        context.out(`  ${line}`);
       for (const line of totalsText(judged).slice(0, 1)) context.out(`  ${line}`);
     }
     if (values.json) context.json(entries);

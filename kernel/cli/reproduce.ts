@@ -49,12 +49,14 @@ Example: assay reproduce mamba --size lesson`,
     const names = values.all ? listPapers().map((paper) => paper.id) : positionals;
     if (names.length === 0) throw new UsageError('name at least one paper, or --all');
     if (values.all && positionals.length > 0) throw new UsageError('name papers or say --all, not both');
-    if (values.record && names.some(isPath)) throw new UsageError('--record is for the papers of the project, not for a file');
+    if (values.record && names.some(isPath))
+      throw new UsageError('--record is for the papers of the project, not for a file');
     const size = oneOf('--size', values.size ?? 'lesson', SIZES);
     const backend = oneOf('--backend', values.backend ?? 'wasm', BACKENDS);
     const budget = parseTime('--budget', values.budget);
     const workers = positiveNumber('--workers', values.workers);
-    if (workers !== undefined && !Number.isInteger(workers)) throw new UsageError(`--workers must be an integer, got ${values.workers}`);
+    if (workers !== undefined && !Number.isInteger(workers))
+      throw new UsageError(`--workers must be an integer, got ${values.workers}`);
     const done: Reproduced[] = [];
     for (const paper of names) {
       const result = await reproduce({
@@ -87,7 +89,9 @@ function oneOf<T extends Size | BackendName>(option: string, text: string, choic
 export function parseTime(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const found = /^(\d+(?:\.\d+)?)([smh]?)$/.exec(text);
-  const seconds = found ? Number(found[1]) * { s: 1, m: 60, h: 3600, '': 60 }[found[2] as 's' | 'm' | 'h' | '']! : 0;
+  const seconds = found
+    ? Number(found[1]) * { s: 1, m: 60, h: 3600, '': 60 }[found[2] as 's' | 'm' | 'h' | '']
+    : 0;
   if (!(seconds > 0)) throw new UsageError(`${option} must be a time such as 90s, 20m or 2h, got "${text}"`);
   return seconds;
 }
@@ -101,22 +105,27 @@ function printResult(result: Reproduced, { out, root }: VerbContext): void {
     out('');
     for (const line of baselineText(result.baselines)) out(line);
   }
-  for (const line of gapLines(result)) out(line);
+  for (const line of lossLines(result)) out(line);
   out('');
   out(`Took ${clock(result.took)}, estimated ${clock(result.estimated)}.`);
-  out(`Run  ${relative(root, result.runFile)}${result.run.dirty ? '   (uncommitted changes: a preview, it does not count)' : ''}`);
+  out(
+    `Run  ${relative(root, result.runFile)}${result.run.dirty ? '   (uncommitted changes: a preview, it does not count)' : ''}`,
+  );
   out(`Page ${relative(root, result.page)}`);
 }
 
-/** How far each model is above the floor of generated text, whose entropy rate is known. */
-function gapLines({ run, baselines }: Reproduced): string[] {
+/** Mean loss of each trained model, and how far it is above the floor where that is known. */
+function lossLines({ run, baselines }: Reproduced): string[] {
   const floor = baselines.find((baseline) => baseline.name === 'entropy rate of the text');
-  if (!floor) return [];
-  const rows = Array.isArray(run.config['training']) ? (run.config['training'] as { arm: string; reporting: number | null }[]) : [];
+  const rows = Array.isArray(run.config['training'])
+    ? (run.config['training'] as { arm: string; rate: number; reporting: number | null }[])
+    : [];
   return [...new Set(rows.map((row) => row.arm))].map((arm) => {
-    const losses = rows.filter((row) => row.arm === arm).map((row) => row.reporting ?? Infinity);
-    const mean = losses.reduce((a, b) => a + b, 0) / losses.length;
-    return `${arm}: ${mean.toFixed(4)} bits per byte, ${(mean - floor.value).toFixed(4)} above the floor`;
+    const own = rows.filter((row) => row.arm === arm);
+    const mean = own.reduce((sum, row) => sum + (row.reporting ?? Infinity), 0) / own.length;
+    const seeds = own.length === 1 ? '1 seed' : `mean of ${own.length} seeds`;
+    const gap = floor ? `, ${(mean - floor.value).toFixed(4)} above the floor` : '';
+    return `${arm}: ${mean.toFixed(4)} bits per byte (${seeds}, rate ${own[0].rate})${gap}`;
   });
 }
 
@@ -124,7 +133,13 @@ function jsonResult(result: Reproduced, root: string): unknown {
   const { run, baselines, took, estimated, skipped, text } = result;
   return {
     ...paperEntry(result.paper, result.judged),
-    run: { id: run.id, size: run.size, backend: run.backend, dirty: run.dirty, file: relative(root, result.runFile) },
+    run: {
+      id: run.id,
+      size: run.size,
+      backend: run.backend,
+      dirty: run.dirty,
+      file: relative(root, result.runFile),
+    },
     page: relative(root, result.page),
     text,
     baselines,

@@ -26,10 +26,13 @@ export async function loadPaper(name: string, root: string): Promise<Paper> {
   const runnable = extname(file).endsWith('ts') ? await transpile(file, root) : file;
   const module = (await import(pathToFileURL(runnable).href)) as { paper?: Paper; default?: Paper };
   const paper = module.paper ?? module.default;
-  if (!paper || typeof paper.parts !== 'function' || !Array.isArray(paper.claims))
-    throw new ArgumentError(`reproduce: ${file} must export a paper (const paper: Paper), got ${Object.keys(module).join(', ') || 'nothing'}`);
+  if (!paper || typeof paper.parts !== 'function' || typeof paper.claims?.flatMap !== 'function')
+    throw new ArgumentError(
+      `reproduce: ${file} must export a paper (const paper: Paper), got ${Object.keys(module).join(', ') || 'nothing'}`,
+    );
   const problems = paper.claims.flatMap((claim) => checkClaim(claim));
-  if (problems.length > 0) throw new ArgumentError(`reproduce: claims of ${file} must be sound, got: ${problems.join('; ')}`);
+  if (problems.length > 0)
+    throw new ArgumentError(`reproduce: claims of ${file} must be sound, got: ${problems.join('; ')}`);
   return paper;
 }
 

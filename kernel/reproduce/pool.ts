@@ -49,8 +49,12 @@ export function poolExecutor(options: PoolOptions): Executor {
   return async (part, tasks, report, run) => {
     if (!part.isolated) return inProcess(part, tasks, report, run);
     return run.probing
-      ? runAll(tasks, options.workers, run.signal, (task, signal) => spawnTask(part, task, options, { signal }))
-      : runAll(tasks, options.workers, run.signal, (task, signal) => keptTask(part, task, options, report, signal));
+      ? runAll(tasks, options.workers, run.signal, (task, signal) =>
+          spawnTask(part, task, options, { signal }),
+        )
+      : runAll(tasks, options.workers, run.signal, (task, signal) =>
+          keptTask(part, task, options, report, signal),
+        );
   };
 }
 
@@ -89,9 +93,15 @@ async function runAll(
 }
 
 /** Folder of a task: the same work has the same folder, whoever asks. */
-export function taskFolder(part: string, task: Task, options: Pick<PoolOptions, 'folder' | 'paper' | 'setup' | 'depends'>): string {
+export function taskFolder(
+  part: string,
+  task: Task,
+  options: Pick<PoolOptions, 'folder' | 'paper' | 'setup' | 'depends'>,
+): string {
   const { size, backend } = options.setup;
-  const key = hashText(canonicalJson({ paper: options.paper, part, task: task.inputs, size, backend, depends: options.depends }));
+  const key = hashText(
+    canonicalJson({ paper: options.paper, part, task: task.inputs, size, backend, depends: options.depends }),
+  );
   return join(options.folder, `${task.id.replace(/[^a-z0-9.-]/gi, '_')}.${key.slice(0, 16)}`);
 }
 
@@ -105,7 +115,9 @@ async function readKept(file: string): Promise<Kept | undefined> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as Kept;
   } catch (error) {
-    throw new DataError(`reproduce: ${file} must be a finished task, got ${(error as Error).message}; delete it to do the task again`);
+    throw new DataError(
+      `reproduce: ${file} must be a finished task, got ${(error as Error).message}; delete it to do the task again`,
+    );
   }
 }
 
@@ -120,14 +132,23 @@ async function keptTask(
   const folder = taskFolder(part.name, task, options);
   const file = join(folder, 'result.json');
   if (options.fresh) await removeFile(file).catch(() => undefined);
-  for (let waiting = false; ; ) {
+  for (let waiting = false; ;) {
     const kept = await readKept(file);
     if (kept) {
-      report({ kind: 'done', part: part.name, task, result: kept.result, seconds: kept.seconds, resumed: true });
+      report({
+        kind: 'done',
+        part: part.name,
+        task,
+        result: kept.result,
+        seconds: kept.seconds,
+        resumed: true,
+      });
       return kept.result;
     }
     try {
-      return await withLock(join(folder, 'task'), () => doTask(part, task, options, folder, file, report, signal));
+      return await withLock(join(folder, 'task'), () =>
+        doTask(part, task, options, folder, file, report, signal),
+      );
     } catch (error) {
       if (!(error instanceof DataError && error.message.includes('must not be in use'))) throw error;
       if (!waiting) options.note?.(`${task.id}: another run is at it; waiting for its result`);
@@ -172,8 +193,16 @@ interface SpawnOptions {
 }
 
 /** One child from start to end. Rejects with the child's error, or with what it left on standard error. */
-function spawnTask(part: Part, task: Task, options: PoolOptions, { signal, checkpoint, onProgress }: SpawnOptions): Promise<Plain> {
-  const child = fork(childFile(options.root), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] });
+function spawnTask(
+  part: Part,
+  task: Task,
+  options: PoolOptions,
+  { signal, checkpoint, onProgress }: SpawnOptions,
+): Promise<Plain> {
+  const child = fork(childFile(options.root), [], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [],
+  });
   const stop = (): void => cancel(child);
   signal.addEventListener('abort', stop);
   let errors = '';
@@ -193,7 +222,13 @@ function spawnTask(part: Part, task: Task, options: PoolOptions, { signal, check
     child.on('exit', (code, name) => {
       if (settled) return;
       const reason = errors.trim().split('\n').slice(-3).join(' ') || `exit code ${code ?? name}`;
-      reject(signal.aborted ? new CancelledError('reproduce: interrupted') : new DataError(`reproduce: ${task.id} must finish, got ${reason}; run the same command again to go on`));
+      reject(
+        signal.aborted
+          ? new CancelledError('reproduce: interrupted')
+          : new DataError(
+              `reproduce: ${task.id} must finish, got ${reason}; run the same command again to go on`,
+            ),
+      );
     });
     const start: StartMessage = {
       kind: 'start',

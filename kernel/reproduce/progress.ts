@@ -74,7 +74,9 @@ export class ProgressPrinter {
         this.done++;
         this.running.delete(event.task.id);
         const how = event.resumed ? 'done before' : clock(event.seconds);
-        this.print(`${event.part} ${this.done}/${this.tasks}: ${readable(event.task.id)}${resultText(event.result)}, ${how}`);
+        this.print(
+          `${event.part} ${this.done}/${this.tasks}: ${readable(event.task.id)}${resultText(event.result)}, ${how}`,
+        );
         return;
       }
       case 'finished':

@@ -75,7 +75,9 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced> 
   const paper = await loadPaper(options.paper, root);
   const state = await codeState(root);
   if (record && state.dirty)
-    throw new ArgumentError('reproduce: the checkout must be clean for --record, got uncommitted changes; commit them, or leave out --record');
+    throw new ArgumentError(
+      'reproduce: the checkout must be clean for --record, got uncommitted changes; commit them, or leave out --record',
+    );
   const plan: SetupPlan = {
     size,
     backend,
@@ -93,7 +95,8 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced> 
     paper: options.paper,
     setup: plan,
     folder: join(folder, 'tasks'),
-    depends: { code: state.code.hash, lock: state.lock, text: setup.text.sha256 },
+    // What a preview has done never becomes part of a run that counts.
+    depends: { code: state.code.hash, lock: state.lock, text: setup.text.sha256, dirty: state.dirty },
     workers,
     fresh: options.fresh,
     note: progress,
@@ -104,11 +107,15 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced> 
     workers,
     onEvent: (event) => printer.event(event),
     ...(options.budget === undefined ? {} : { budget: options.budget }),
-    isDone: (part, task) => !options.fresh && existsSync(join(taskFolder(part.name, task, pool), 'result.json')),
+    isDone: (part, task) =>
+      !options.fresh && existsSync(join(taskFolder(part.name, task, pool), 'result.json')),
     execute: poolExecutor(pool),
   });
   for (const { part, reason } of result.skipped) progress(`${part} is left out. ${reason}`);
-  const findings: Findings = { ...result.findings, baselines: [...(result.findings.baselines ?? []), ...compressorRows(setup)] };
+  const findings: Findings = {
+    ...result.findings,
+    baselines: [...(result.findings.baselines ?? []), ...compressorRows(setup)],
+  };
   const adapter = backend === 'webgpu' ? adapterName() : undefined;
   const run = makeRun(paper, setup, { ...result, findings }, { ...state, device: deviceCard(adapter) });
   const runFile = await saveRun(record ? recordedFolder(root, paper.id) : folder, run);
@@ -117,7 +124,17 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced> 
   const page = await writePage(root, paper, judged, run, folder);
   const seconds = { estimated: result.estimate.seconds, took: result.wallSeconds };
   const baselines = [...(findings.baselines ?? [])];
-  return { paper, run, judged, baselines, text: setup.text.note, runFile, page, ...seconds, skipped: result.skipped };
+  return {
+    paper,
+    run,
+    judged,
+    baselines,
+    text: setup.text.note,
+    runFile,
+    page,
+    ...seconds,
+    skipped: result.skipped,
+  };
 }
 
 /** What general compressors spend on the validation part after reading the training part. */
@@ -125,7 +142,12 @@ function compressorRows({ size, text }: Setup): Baseline[] {
   if (size === 'smoke') return [];
   const { bytes, split } = text.dataset;
   const note = 'size of all bytes less size of the training part, over the validation part';
-  return compressorBits(bytes, split).map(({ name, bitsPerByte }) => ({ name, value: bitsPerByte, unit: 'bits per byte', note }));
+  return compressorBits(bytes, split).map(({ name, bitsPerByte }) => ({
+    name,
+    value: bitsPerByte,
+    unit: 'bits per byte',
+    note,
+  }));
 }
 
 function adapterName(): string {
@@ -143,10 +165,16 @@ export async function plotlySource(root: string): Promise<string | undefined> {
   }
 }
 
-async function writePage(root: string, paper: Paper, judged: readonly Judged[], run: Run, folder: string): Promise<string> {
+async function writePage(
+  root: string,
+  paper: Paper,
+  judged: readonly Judged[],
+  run: Run,
+  folder: string,
+): Promise<string> {
   const plotly = await plotlySource(root);
   const html = reportPage([{ paper, judged, runs: [run] }], {
-    title: `${paper.title}: what a run of size ${run.size} says`,
+    title: `${paper.id}: what a run of size ${run.size} says`,
     ...(plotly === undefined ? {} : { plotly }),
   });
   const page = join(folder, `${run.size}.${run.device.slug}.${run.id.slice(0, 8)}.html`);

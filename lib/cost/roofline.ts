@@ -22,7 +22,11 @@ export interface RooflinePoint {
  * Source: Williams, Waterman and Patterson 2009, Communications of the ACM 52(4), figure 1.
  */
 export function roofline(cost: { flops: number; bytes: number }, machine: Machine): RooflinePoint {
-  for (const [name, value] of Object.entries({ ...cost, 'machine.flops': machine.flops, bandwidth: machine.bandwidth }))
+  for (const [name, value] of Object.entries({
+    ...cost,
+    'machine.flops': machine.flops,
+    bandwidth: machine.bandwidth,
+  }))
     if (!(value >= 0 && value < Infinity))
       throw new ArgumentError(`roofline: ${name} must be finite and not negative, got ${show(value)}`);
   const compute = cost.flops / machine.flops;

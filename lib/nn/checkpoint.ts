@@ -60,7 +60,7 @@ export async function encodeCheckpoint(
   snapshot: Snapshot,
   spec: FlatSpec,
   identity: RunIdentity,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array> {
   const stored: Record<string, StoredTensor> = {};
   const buffers = { parameters: snapshot.state.parameters, ...prefixed(snapshot.state.moments) };
   for (const [prefix, flat] of Object.entries(buffers)) {
@@ -182,7 +182,7 @@ function canonical(value: unknown): string {
 export async function encodeModel(
   config: LanguageModelConfig,
   params: LanguageModelParameters,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array> {
   const stored: Record<string, StoredTensor> = {};
   for (const [path, t] of treeEntries(params))
     stored[`parameters.${path}`] = { dtype: t.dtype, shape: t.shape, data: await t.data() };

@@ -87,7 +87,7 @@ export async function generateBytes(
   model: LanguageModel,
   params: LanguageModelParameters,
   options: GenerateOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array> {
   const out: number[] = [];
   for await (const token of generate(model, params, options)) out.push(token);
   return Uint8Array.from(out);

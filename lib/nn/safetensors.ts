@@ -34,7 +34,7 @@ const WIDTH: Record<Dtype, number> = { f64: 8, f32: 4, i32: 4, u32: 4, f16: 2 };
 export function encodeSafetensors(
   tensors: Record<string, StoredTensor>,
   metadata: Record<string, string> = {},
-): Uint8Array<ArrayBuffer> {
+): Uint8Array {
   const names = Object.keys(tensors).sort(
     (a, b) => WIDTH[tensors[b].dtype] - WIDTH[tensors[a].dtype] || (a < b ? -1 : 1),
   );

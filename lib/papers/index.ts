@@ -34,6 +34,7 @@ export {
   type PartEstimate,
   type Provenance,
 } from './run-experiment.js';
+export { readRunFile, readRuns, WORDS_FILE } from './read-runs.js';
 export { openSetup } from './setup.js';
 
 /** All papers by slug. */

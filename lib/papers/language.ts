@@ -67,7 +67,11 @@ const GROUP = 16;
 const CURVE_POINTS = 60;
 
 /** The range of the text that a purpose scores: the halves of the validation part. */
-export function scoredRange(text: TrainingText, purpose: 'tuning' | 'reporting', recipe: Recipe): { start: number; end: number } {
+export function scoredRange(
+  text: TrainingText,
+  purpose: 'tuning' | 'reporting',
+  recipe: Recipe,
+): { start: number; end: number } {
   const { split, bytes } = text.dataset;
   const half = split + Math.floor((bytes.length - split) / 2);
   const start = purpose === 'tuning' ? split : half;
@@ -93,12 +97,18 @@ export async function scoreBytes(
 }
 
 /** Bytes of a range in random order after one leading byte, and their empirical entropy in bits per byte. */
-export function shuffledBytes(text: TrainingText, range: { start: number; end: number }): { bytes: Uint8Array; entropy: number } {
+export function shuffledBytes(
+  text: TrainingText,
+  range: { start: number; end: number },
+): { bytes: Uint8Array; entropy: number } {
   const part = Uint8Array.from(text.dataset.bytes.subarray(range.start, range.end));
   new Random('shuffled control').shuffle(part);
   const counts = new Float64Array(256);
   for (const byte of part) counts[byte]++;
-  const entropy = counts.reduce((sum, n) => (n > 0 ? sum - (n / part.length) * log2(n / part.length) : sum), 0);
+  const entropy = counts.reduce(
+    (sum, n) => (n > 0 ? sum - (n / part.length) * log2(n / part.length) : sum),
+    0,
+  );
   const bytes = new Uint8Array(part.length + 1);
   bytes.set(part, 1);
   return { bytes, entropy };
@@ -107,7 +117,10 @@ export function shuffledBytes(text: TrainingText, range: { start: number; end: n
 /** The range of `shuffledBytes` that is scored: an eighth of the reporting windows, at least one group. */
 function shuffledRange(text: TrainingText, recipe: Recipe): { start: number; end: number } {
   const { start, end } = scoredRange(text, 'reporting', recipe);
-  const windows = Math.min((end - start) / recipe.time, Math.max(GROUP, Math.floor(recipe.windows.reporting / 8)));
+  const windows = Math.min(
+    (end - start) / recipe.time,
+    Math.max(GROUP, Math.floor(recipe.windows.reporting / 8)),
+  );
   return { start, end: start + windows * recipe.time };
 }
 
@@ -117,7 +130,11 @@ export function shuffledEntropy(text: TrainingText, recipe: Recipe): number {
 }
 
 /** Trains and scores one model. Divergence is a result, not an error. */
-export async function trainLanguageModel(task: LanguageTask, text: TrainingText, context: TaskContext): Promise<LanguageResult> {
+export async function trainLanguageModel(
+  task: LanguageTask,
+  text: TrainingText,
+  context: TaskContext,
+): Promise<LanguageResult> {
   const { arm, recipe, rate, seed } = task;
   const { steps, batch, time } = recipe;
   const model = languageModel(task.model);
@@ -126,14 +143,20 @@ export async function trainLanguageModel(task: LanguageTask, text: TrainingText,
   const tuning = scoredRange(text, 'tuning', recipe);
   try {
     const result = await train<LanguageModelParameters & Tree>({
-      model: model as unknown as LanguageModel & { initialize(seed: number | string): LanguageModelParameters & Tree },
+      model,
       data: windowsOf(text.dataset, batch, time),
       steps,
       schedule: cosineSchedule({ peak: rate, steps, warmup: recipe.warmup, floor: rate / 10 }),
       seed,
       ...(context.signal ? { signal: context.signal } : {}),
       ...(context.checkpoint
-        ? { checkpoint: { path: context.checkpoint, resume: true, everySteps: Math.max(1, Math.floor(steps / 6)) } }
+        ? {
+            checkpoint: {
+              path: context.checkpoint,
+              resume: true,
+              everySteps: Math.max(1, Math.floor(steps / 6)),
+            },
+          }
         : {}),
       evaluate: {
         everySteps: Math.max(1, Math.ceil(steps / recipe.evaluations)),
@@ -148,11 +171,24 @@ export async function trainLanguageModel(task: LanguageTask, text: TrainingText,
           secondsLeft: p.secondsLeft,
         }),
     });
-    if (result.stopped === 'cancelled') throw new CancelledError(`trainLanguageModel: cancelled at step ${result.step} of ${steps}`);
+    if (result.stopped === 'cancelled')
+      throw new CancelledError(`trainLanguageModel: cancelled at step ${result.step} of ${steps}`);
     const { params } = result;
     const control = shuffledBytes(text, shuffledRange(text, recipe));
-    const reporting = await scoreBytes(model, params, text.dataset.bytes, scoredRange(text, 'reporting', recipe), time);
-    const shuffled = await scoreBytes(model, params, control.bytes, { start: 1, end: control.bytes.length }, time);
+    const reporting = await scoreBytes(
+      model,
+      params,
+      text.dataset.bytes,
+      scoredRange(text, 'reporting', recipe),
+      time,
+    );
+    const shuffled = await scoreBytes(
+      model,
+      params,
+      control.bytes,
+      { start: 1, end: control.bytes.length },
+      time,
+    );
     for (const t of treeTensors(params)) t.dispose();
     const { evaluations, loss } = result.history;
     return {
@@ -172,7 +208,12 @@ export async function trainLanguageModel(task: LanguageTask, text: TrainingText,
     return {
       ...shared,
       ...{ tuning: null, reporting: null, shuffled: null, curve: empty, evaluations: empty },
-      ...{ seconds: (performance.now() - started) / 1000, tokensPerSecond: 0, fingerprint: 'diverged', diverged: error.message },
+      ...{
+        seconds: (performance.now() - started) / 1000,
+        tokensPerSecond: 0,
+        fingerprint: 'diverged',
+        diverged: error.message,
+      },
     };
   }
 }
@@ -198,7 +239,11 @@ export interface LanguageProbe {
 }
 
 /** Times real steps for about `seconds`. */
-export async function probeLanguageModel(task: LanguageTask, text: TrainingText, seconds = 2): Promise<LanguageProbe> {
+export async function probeLanguageModel(
+  task: LanguageTask,
+  text: TrainingText,
+  seconds = 2,
+): Promise<LanguageProbe> {
   const { recipe, model: config } = task;
   const { batch, time } = recipe;
   const model = languageModel(config);
@@ -207,7 +252,7 @@ export async function probeLanguageModel(task: LanguageTask, text: TrainingText,
   const start = performance.now();
   let last = start;
   const result = await train<LanguageModelParameters & Tree>({
-    model: model as unknown as LanguageModel & { initialize(seed: number | string): LanguageModelParameters & Tree },
+    model,
     data: windowsOf(text.dataset, batch, time),
     steps: recipe.steps,
     schedule: 1e-4,
@@ -241,6 +286,7 @@ export function trainingSeconds(task: LanguageTask, probe: LanguageProbe): numbe
 
 /** Wall time of tasks taken in order by the first free worker. */
 export function makespan(seconds: readonly number[], workers: number): number {
+  if (seconds.length === 0) return 0;
   const free = new Array<number>(Math.max(1, workers)).fill(0);
   for (const duration of seconds) {
     const next = free.indexOf(Math.min(...free));
@@ -251,4 +297,3 @@ export function makespan(seconds: readonly number[], workers: number): number {
 
 /** A task's inputs as plain data and back. */
 export const asPlain = (value: unknown): Plain => JSON.parse(JSON.stringify(value)) as Plain;
-

@@ -54,8 +54,8 @@ export interface Part {
   isolated: boolean;
   /** Short tasks whose results `seconds` needs; they run before the experiment. */
   probes?: readonly Task[];
-  /** Expected wall time with `workers` tasks at a time. */
-  seconds(probes: readonly Done[], workers: number): number;
+  /** Expected wall time with `workers` tasks at a time; `isDone` tells what an earlier run has finished. */
+  seconds(probes: readonly Done[], workers: number, isDone: (task: Task) => boolean): number;
   tasks(results: Results): readonly Task[];
   run(task: Task, context: TaskContext): Promise<Plain>;
 }

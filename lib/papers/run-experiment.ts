@@ -6,7 +6,19 @@ import { criterionHash } from './ledger/canonical.js';
 import { judgeProvisionally } from './ledger/judge.js';
 import { sealRun } from './ledger/runs.js';
 import type { Claim, DeviceCard, Judgement, Run } from './ledger/types.js';
-import type { Baseline, Done, Findings, Paper, Part, Plain, Results, Setup, Task, TaskContext, TaskProgress } from './paper.js';
+import type {
+  Baseline,
+  Done,
+  Findings,
+  Paper,
+  Part,
+  Plain,
+  Results,
+  Setup,
+  Task,
+  TaskContext,
+  TaskProgress,
+} from './paper.js';
 
 /** Expected seconds of a part. */
 export interface PartEstimate {
@@ -43,6 +55,8 @@ export interface ExperimentOptions {
   only?: readonly string[];
   /** Default: one task after the other in this process. */
   execute?: Executor;
+  /** Has an earlier run finished this task, so that `execute` need not do it again? Default: no. */
+  isDone?: (part: Part, task: Task) => boolean;
   /** Tasks that `execute` runs at a time, for the estimate; default 1. */
   workers?: number;
   /** Seconds that may be spent; parts whose estimate does not fit are left out, in order. */
@@ -80,12 +94,13 @@ export const inProcess: Executor = async (part, tasks, report, { signal, probing
 
 /** Expected time of every part, from short probes of the real work on this machine. */
 export async function estimateExperiment(paper: Paper, options: ExperimentOptions): Promise<Estimate> {
-  const { execute = inProcess, workers = 1, signal } = options;
+  const { execute = inProcess, workers = 1, signal, isDone = () => false } = options;
   const parts: PartEstimate[] = [];
   for (const part of chosenParts(paper, options)) {
     const probing = { ...(signal ? { signal } : {}), probing: true };
     const probes = part.probes ? await execute(part, part.probes, () => undefined, probing) : [];
-    parts.push({ part: part.name, about: part.about, seconds: part.seconds(probes, part.isolated ? workers : 1) });
+    const seconds = part.seconds(probes, part.isolated ? workers : 1, (task) => isDone(part, task));
+    parts.push({ part: part.name, about: part.about, seconds });
   }
   return { parts, seconds: parts.reduce((sum, part) => sum + part.seconds, 0) };
 }
@@ -114,14 +129,20 @@ export async function runExperiment(paper: Paper, options: ExperimentOptions): P
   for (const part of chosenParts(paper, options)) {
     const expected = estimate.parts.find((entry) => entry.part === part.name)?.seconds ?? 0;
     if (planned + expected > budget) {
-      skipped.push({ part: part.name, reason: `It needs about ${Math.round(expected)} s, more than the budget leaves.` });
+      skipped.push({
+        part: part.name,
+        reason: `It needs about ${Math.round(expected)} s, more than the budget leaves.`,
+      });
       continue;
     }
     planned += expected;
     const tasks = part.tasks(results);
     const before = performance.now();
     report({ kind: 'part', part: part.name, tasks: tasks.length });
-    results[part.name] = await execute(part, tasks, report, { ...(signal ? { signal } : {}), probing: false });
+    results[part.name] = await execute(part, tasks, report, {
+      ...(signal ? { signal } : {}),
+      probing: false,
+    });
     report({ kind: 'finished', part: part.name, seconds: (performance.now() - before) / 1000 });
   }
   return {
@@ -169,9 +190,16 @@ export function unknownProvenance(): Provenance {
 }
 
 /** The run record of an experiment. */
-export function makeRun(paper: Paper, setup: Setup, result: ExperimentResult, provenance: Provenance = unknownProvenance()): Run {
+export function makeRun(
+  paper: Paper,
+  setup: Setup,
+  result: ExperimentResult,
+  provenance: Provenance = unknownProvenance(),
+): Run {
   const { findings } = result;
-  const measured = paper.claims.filter((claim) => claim.criterion && (findings.measurements[claim.id]?.length ?? 0) > 0);
+  const measured = paper.claims.filter(
+    (claim) => claim.criterion && (findings.measurements[claim.id]?.length ?? 0) > 0,
+  );
   return sealRun({
     format: 1,
     paper: paper.id,

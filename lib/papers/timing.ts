@@ -71,7 +71,10 @@ async function callsFor(run: () => Tensor, leastMilliseconds: number, now: () =>
   for (;;) {
     const elapsed = await sample(run, calls, now);
     if (elapsed >= leastMilliseconds || calls >= 4096) return calls;
-    calls = Math.min(4096, Math.max(calls * 2, Math.ceil((calls * leastMilliseconds) / Math.max(elapsed, 1e-3))));
+    calls = Math.min(
+      4096,
+      Math.max(calls * 2, Math.ceil((calls * leastMilliseconds) / Math.max(elapsed, 1e-3))),
+    );
   }
 }
 

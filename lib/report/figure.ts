@@ -44,19 +44,25 @@ export function colourOf(figure: Figure): (series: Series) => string {
 
 /** Is this the series of its group that the legend names? */
 export function inLegend(figure: Figure, series: Series): boolean {
-  return figure.series.find((other) => (other.group ?? other.name) === (series.group ?? series.name)) === series;
+  return (
+    figure.series.find((other) => (other.group ?? other.name) === (series.group ?? series.name)) === series
+  );
 }
 
 /** @throws ArgumentError when lengths differ or a log axis meets numbers that are not positive */
 export function checkFigure(figure: Figure): void {
   for (const series of figure.series) {
-    const lengths = [series.x, series.y, series.low ?? series.y, series.high ?? series.y].map((values) => values.length);
+    const lengths = [series.x, series.y, series.low ?? series.y, series.high ?? series.y].map(
+      (values) => values.length,
+    );
     const expected = series.kind === 'level' ? series.y.length : series.x.length;
     if (lengths.slice(1).some((length) => length !== expected))
       throw new ArgumentError(`checkFigure: ${series.name} must have equal lengths, got ${show(lengths)}`);
     const bad = figure.y.log ? series.y.find((value) => !(value > 0)) : undefined;
     if (bad !== undefined)
-      throw new ArgumentError(`checkFigure: ${series.name} must be positive on a logarithmic axis, got ${bad}`);
+      throw new ArgumentError(
+        `checkFigure: ${series.name} must be positive on a logarithmic axis, got ${bad}`,
+      );
   }
 }
 
@@ -79,8 +85,18 @@ function plotlyTraces(figure: Figure, series: Series): Record<string, unknown>[]
   const shared = { type: 'scatter', legendgroup: group, name: group, showlegend: inLegend(figure, series) };
   if (series.kind === 'level') {
     const xs = figure.series.filter((other) => other.kind !== 'level').flatMap((other) => [...other.x]);
-    const x = figure.x.categories ? [-0.5, figure.x.categories.length - 0.5] : [Math.min(...xs), Math.max(...xs)];
-    return [{ ...shared, mode: 'lines', x, y: [series.y[0], series.y[0]], line: { color: colour, dash: 'dash', width: 1.5 } }];
+    const x = figure.x.categories
+      ? [-0.5, figure.x.categories.length - 0.5]
+      : [Math.min(...xs), Math.max(...xs)];
+    return [
+      {
+        ...shared,
+        mode: 'lines',
+        x,
+        y: [series.y[0], series.y[0]],
+        line: { color: colour, dash: 'dash', width: 1.5 },
+      },
+    ];
   }
   const traces: Record<string, unknown>[] = [];
   if (series.low && series.high)
@@ -108,14 +124,31 @@ function plotlyTraces(figure: Figure, series: Series): Record<string, unknown>[]
   return traces;
 }
 
+/** Words of a label in lines of about `width` characters. */
+export function inLines(label: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of label.split(' ')) {
+    const last = lines[lines.length - 1];
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 function plotlyAxis(axis: Axis): Record<string, unknown> {
   const { categories } = axis;
   return {
-    title: { text: axis.label },
+    title: { text: inLines(axis.label, 34).join('<br>') },
     type: axis.log ? 'log' : 'linear',
     exponentformat: 'SI',
     ...(axis.log ? { dtick: 'D2' } : {}),
-    ...(categories ? { tickvals: categories.map((_, i) => i), ticktext: [...categories], range: [-0.5, categories.length - 0.5] } : {}),
+    ...(categories
+      ? {
+          tickvals: categories.map((_, i) => i),
+          ticktext: [...categories],
+          range: [-0.5, categories.length - 0.5],
+        }
+      : {}),
     zeroline: false,
     gridcolor: 'rgba(128,128,128,0.25)',
     automargin: true,
@@ -128,14 +161,15 @@ export function toPlotly(figure: Figure): PlotlyFigure {
   return {
     data: figure.series.flatMap((series) => plotlyTraces(figure, series)),
     layout: {
-      title: { text: figure.title, x: 0, xanchor: 'left', font: { size: 15 }, automargin: true },
+      title: { text: figure.title, x: 0, xanchor: 'left', y: 0.985, yanchor: 'top', font: { size: 15 } },
       xaxis: plotlyAxis(figure.x),
       yaxis: plotlyAxis(figure.y),
-      margin: { l: 60, r: 16, t: 40, b: 48 },
+      margin: { l: 60, r: 16, t: 44, b: 48 },
       legend: { orientation: 'h', y: -0.25 },
       paper_bgcolor: 'rgba(0,0,0,0)',
       plot_bgcolor: 'rgba(0,0,0,0)',
       font: { color: '#888888' },
+      modebar: { bgcolor: 'rgba(0,0,0,0)', color: '#888888', activecolor: '#0072b2' },
       hovermode: 'closest',
     },
     config: { responsive: true, displaylogo: false },

@@ -14,7 +14,9 @@ export function figures(paper: Pick<Paper, 'claims'>, run: Run): Figure[] {
   return [...own, ...curveFigures(run.curves, baselinesOf(run))];
 }
 
-const armsOf = (measurements: readonly Measurement[]): string[] => [...new Set(measurements.map((m) => m.arm))];
+const armsOf = (measurements: readonly Measurement[]): string[] => [
+  ...new Set(measurements.map((m) => m.arm)),
+];
 const usable = (value: number): boolean => Number.isFinite(value);
 
 /** Over a swept size: medians with the range of the seeds. Else: one point a seed, by arm. */
@@ -44,7 +46,7 @@ export function claimFigure(claim: Claim, measurements: readonly Measurement[]):
     series: groups.map(([arm, values], i) => ({
       name: arm,
       kind: 'points',
-      x: values.map((_, k) => i + 0.06 * (k - (values.length - 1) / 2)),
+      x: values.map((_, k) => i + 0.03 * (k - (values.length - 1) / 2)),
       y: values,
     })),
   };
@@ -65,7 +67,9 @@ function sweepSeries(arm: string, measurements: readonly Measurement[]): Series 
     kind: 'line',
     x,
     y: x.map((place) => median(at(place))),
-    ...(spread ? { low: x.map((place) => Math.min(...at(place))), high: x.map((place) => Math.max(...at(place))) } : {}),
+    ...(spread
+      ? { low: x.map((place) => Math.min(...at(place))), high: x.map((place) => Math.max(...at(place))) }
+      : {}),
   };
 }
 
@@ -74,7 +78,9 @@ function seedGroups(measurements: readonly Measurement[], claim: Claim): [string
   const analysis = claim.criterion?.analysis;
   const arms = analysis?.kind === 'difference' ? [analysis.arm, analysis.against] : armsOf(measurements);
   return arms.flatMap((arm): [string, number[]][] => {
-    const values = measurements.filter((m) => m.arm === arm && m.seed !== undefined && usable(m.value)).map((m) => m.value);
+    const values = measurements
+      .filter((m) => m.arm === arm && m.seed !== undefined && usable(m.value))
+      .map((m) => m.value);
     return values.length > 0 ? [[arm, values]] : [];
   });
 }
@@ -92,7 +98,7 @@ export function curveFigures(curves: readonly Curve[], baselines: readonly Basel
     made.push({
       id: 'training-curves',
       title: 'Validation loss while training',
-      caption: 'Every reporting seed (pale) and their mean; dashed: what simpler programs reach on the same bytes.',
+      caption: 'Every reporting seed (pale) and their mean; dashed: what simpler programs reach.',
       ...axes,
       series: [...meansFirst(of('training')), ...levels],
     });
@@ -100,7 +106,8 @@ export function curveFigures(curves: readonly Curve[], baselines: readonly Basel
     made.push({
       id: 'tuning',
       title: 'Tuning: loss by learning rate',
-      caption: 'Last validation loss of every learning rate tried; both models get the same rates and the same seeds.',
+      caption:
+        'Last validation loss of every learning rate tried; both models get the same rates and the same seeds.',
       x: { label: 'learning rate', log: true },
       y: axes.y,
       series: tuningSeries(of('tuning')),
@@ -115,7 +122,14 @@ function meansFirst(curves: readonly Curve[]): Series[] {
     const mean = x.map((_, i) => own.reduce((sum, curve) => sum + curve.y[i], 0) / own.length);
     return [
       { name: arm, group: arm, kind: 'line', x, y: mean },
-      ...own.map((curve): Series => ({ name: `${arm}, seed ${curve.seed}`, group: arm, kind: 'line', x: curve.x, y: curve.y, faint: true })),
+      ...own.map((curve): Series => ({
+        name: `${arm}, seed ${curve.seed}`,
+        group: arm,
+        kind: 'line',
+        x: curve.x,
+        y: curve.y,
+        faint: true,
+      })),
     ];
   });
 }
@@ -124,7 +138,10 @@ function tuningSeries(curves: readonly Curve[]): Series[] {
   return [...new Set(curves.map((curve) => curve.arm))].map((arm): Series => {
     const points = curves
       .filter((curve) => curve.arm === arm)
-      .map((curve) => ({ rate: Number(/rate ([\d.e-]+)/.exec(curve.label)?.[1]), loss: curve.y[curve.y.length - 1] }))
+      .map((curve) => ({
+        rate: Number(/rate ([\d.e-]+)/.exec(curve.label)?.[1]),
+        loss: curve.y[curve.y.length - 1],
+      }))
       .filter((point) => point.rate > 0 && usable(point.loss))
       .sort((a, b) => a.rate - b.rate);
     return { name: arm, kind: 'line', x: points.map((p) => p.rate), y: points.map((p) => p.loss) };

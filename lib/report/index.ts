@@ -3,4 +3,13 @@ export { checkFigure, toPlotly, type Axis, type Figure, type PlotlyFigure, type 
 export { claimFigure, curveFigures, figures } from './figures.js';
 export { reportPage, type PageOptions, type PaperSection } from './page.js';
 export { toSvg } from './svg.js';
-export { baselineText, deviceText, estimateText, textTable, totalsText, verdictRows, verdictText, type VerdictRow } from './tables.js';
+export {
+  baselineText,
+  deviceText,
+  estimateText,
+  textTable,
+  totalsText,
+  verdictRows,
+  verdictText,
+  type VerdictRow,
+} from './tables.js';

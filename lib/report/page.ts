@@ -43,7 +43,8 @@ td.number{font-variant-numeric:tabular-nums;white-space:nowrap}details{margin:6p
 .static{display:none}.no-script .static{display:block}
 `;
 
-const cssWord = (word: string): string => (word === 'reproduced in shape' ? 'in-shape' : word.replace(/ /g, '-'));
+const cssWord = (word: string): string =>
+  word === 'reproduced in shape' ? 'in-shape' : word.replace(/ /g, '-');
 
 function claimHtml({ claim, judgement }: Judged): string {
   const estimate = estimateText(judgement);
@@ -54,7 +55,10 @@ function claimHtml({ claim, judgement }: Judged): string {
     `outcome ${judgement.outcome}`,
     ...(estimate ? [`estimate ${estimate}`] : []),
   ];
-  const controls = judgement.controls.map((c) => `<li>${c.passed ? 'passed' : '<strong>failed</strong>'}: ${escapeText(c.name)} (${c.role}). <span class="soft">${escapeText(c.why)}</span></li>`);
+  const controls = judgement.controls.map(
+    (c) =>
+      `<li>${c.passed ? 'passed' : '<strong>failed</strong>'}: ${escapeText(c.name)} (${c.role}). <span class="soft">${escapeText(c.why)}</span></li>`,
+  );
   return (
     `<article class="claim ${cssWord(judgement.word)}" id="${escapeText(claim.id)}"><header><h3>${escapeText(claim.words)}${claim.headline ? ' <span class="soft small">headline</span>' : ''}</h3><span class="word">${judgement.word}</span></header>` +
     `<p>${escapeText(judgement.why)}</p><div class="facts">${facts.map((fact) => `<span>${escapeText(fact)}</span>`).join('')}</div>` +
@@ -75,12 +79,15 @@ function criterionHtml(claim: Claim): string {
 
 function figureHtml(figure: Figure, index: number, movable: boolean): string {
   const svg = toSvg(figure, { width: 760, height: 400 });
-  const body = movable ? `<div class="plot" data-figure="${index}"></div><div class="static">${svg}</div>` : svg;
+  const body = movable
+    ? `<div class="plot" data-figure="${index}"></div><div class="static">${svg}</div>`
+    : svg;
   return `<figure id="figure-${escapeText(figure.id)}">${body}<figcaption>${escapeText(figure.caption)}</figcaption></figure>`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cell = (text: string): string => `<td${/^[\d.−-]+( |$)/.test(text) ? ' class="number"' : ''}>${escapeText(text)}</td>`;
+  const cell = (text: string): string =>
+    `<td${/^[\d.−-]+( |$)/.test(text) ? ' class="number"' : ''}>${escapeText(text)}</td>`;
   return `<div class="scroll"><table><thead><tr>${head.map((name) => `<th>${escapeText(name)}</th>`).join('')}</tr></thead><tbody>${rows
     .map((row) => `<tr>${row.map(cell).join('')}</tr>`)
     .join('')}</tbody></table></div>`;
@@ -95,7 +102,16 @@ function runHtml(run: Run): string {
     ['machine', deviceText(run.device)],
     ['code', `commit ${run.code.commit}${run.dirty ? ', with uncommitted changes: does not count' : ''}`],
     ['data', data],
-    ...(run.fingerprint ? [['fingerprint', run.fingerprint.length > 80 ? `${run.fingerprint.slice(0, 64)} and ${run.fingerprint.split(' ').length - 1} more` : run.fingerprint]] : []),
+    ...(run.fingerprint
+      ? [
+          [
+            'fingerprint',
+            run.fingerprint.length > 80
+              ? `${run.fingerprint.slice(0, 64)} and ${run.fingerprint.split(' ').length - 1} more`
+              : run.fingerprint,
+          ],
+        ]
+      : []),
   ];
   return table(['', ''], rows).replace(/<thead>.*?<\/thead>/, '');
 }
@@ -114,14 +130,21 @@ function sectionHtml({ paper, judged, runs }: PaperSection, drawn: Figure[], mov
     }
     const baselines = baselinesOf(runs[0]);
     if (baselines.length > 0)
-      parts.push('<h2>Beside it</h2>', table(['program', 'value', 'unit', 'note'], baselines.map((b) => [b.name, Number.isFinite(b.value) ? b.value.toFixed(4) : '', b.unit, b.note])));
+      parts.push(
+        '<h2>Beside it</h2>',
+        table(
+          ['program', 'value', 'unit', 'note'],
+          baselines.map((b) => [b.name, Number.isFinite(b.value) ? b.value.toFixed(4) : '', b.unit, b.note]),
+        ),
+      );
     parts.push(`<h2>${runs.length === 1 ? 'The run' : 'The runs'}</h2>`, ...runs.map(runHtml));
   } else parts.push('<p class="soft">No run is recorded yet.</p>');
   return `${parts.join('\n')}</section>`;
 }
 
 /** Text inside a script element: it must not close the element. */
-const scriptSafe = (text: string): string => text.replace(/<\/(script)/gi, '<\\/$1').replace(/<!--/g, '<\\!--');
+const scriptSafe = (text: string): string =>
+  text.replace(/<\/(script)/gi, '<\\/$1').replace(/<!--/g, '<\\!--');
 
 /** The page as HTML text. */
 export function reportPage(sections: readonly PaperSection[], options: PageOptions): string {

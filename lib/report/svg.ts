@@ -23,7 +23,8 @@ export function linearTicks(low: number, high: number, count = 5): Tick[] {
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw) as number;
   const ticks: Tick[] = [];
   // Counting in whole steps keeps 0.1 + 0.2 from showing.
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) ticks.push({ value: i * step, text: short(i * step) });
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++)
+    ticks.push({ value: i * step, text: short(i * step) });
   return ticks;
 }
 
@@ -34,7 +35,8 @@ export function logTicks(low: number, high: number): Tick[] {
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
       for (const m of multiples) {
         const value = m * 10 ** power;
-        if (value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9)) ticks.push({ value, text: short(value) });
+        if (value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9))
+          ticks.push({ value, text: short(value) });
       }
     return ticks;
   };
@@ -72,7 +74,8 @@ function makeScale(axis: Axis, values: readonly number[], from: number, to: numb
   else if (axis.log) [low, high] = low === high ? [low / 2, high * 2] : [low / 1.15, high * 1.15];
   else if (low === high) [low, high] = [low - 1, high + 1];
   else [low, high] = [low - 0.05 * (high - low), high + 0.05 * (high - low)];
-  const place = (value: number): number => (axis.log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
+  const place = (value: number): number =>
+    axis.log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
   const ticks = axis.categories
     ? axis.categories.map((text, value) => ({ value, text }))
     : axis.log
@@ -105,7 +108,9 @@ function drawSeries(series: Series, colour: string, x: Scale, y: Scale, right: n
   if (!series.faint) {
     const radius = series.kind === 'points' ? 4 : 2.5;
     for (const [i, at] of series.x.entries())
-      parts.push(`<circle cx="${n(x(at))}" cy="${n(y(series.y[i]))}" r="${radius}" fill="${colour}"><title>${escapeText(`${series.name}: ${short(at)}, ${short(series.y[i])}`)}</title></circle>`);
+      parts.push(
+        `<circle cx="${n(x(at))}" cy="${n(y(series.y[i]))}" r="${radius}" fill="${colour}"><title>${escapeText(`${series.name}: ${short(at)}, ${short(series.y[i])}`)}</title></circle>`,
+      );
   }
   return parts.join('');
 }
@@ -120,13 +125,21 @@ function drawAxes(figure: Figure, x: Scale, y: Scale, right: number, bottom: num
   for (const tick of y.ticks) {
     const at = y(tick.value);
     parts.push(`<path d="M${MARGIN.left} ${n(at)}H${right}" class="grid"/>`);
-    parts.push(`<text x="${MARGIN.left - 6}" y="${n(at + 4)}" text-anchor="end">${escapeText(tick.text)}</text>`);
+    parts.push(
+      `<text x="${MARGIN.left - 6}" y="${n(at + 4)}" text-anchor="end">${escapeText(tick.text)}</text>`,
+    );
   }
-  parts.push(`<path d="M${MARGIN.left} ${MARGIN.top}V${bottom}H${right}" fill="none" stroke="currentColor"/>`);
+  parts.push(
+    `<path d="M${MARGIN.left} ${MARGIN.top}V${bottom}H${right}" fill="none" stroke="currentColor"/>`,
+  );
   const middle = n((MARGIN.left + right) / 2);
-  parts.push(`<text x="${middle}" y="${bottom + 34}" text-anchor="middle">${escapeText(figure.x.label)}</text>`);
+  parts.push(
+    `<text x="${middle}" y="${bottom + 34}" text-anchor="middle">${escapeText(figure.x.label)}</text>`,
+  );
   const height = n((MARGIN.top + bottom) / 2);
-  parts.push(`<text transform="translate(13 ${height}) rotate(-90)" text-anchor="middle">${escapeText(figure.y.label)}</text>`);
+  parts.push(
+    `<text transform="translate(13 ${height}) rotate(-90)" text-anchor="middle">${escapeText(figure.y.label)}</text>`,
+  );
   return parts.join('');
 }
 
@@ -159,8 +172,18 @@ export function toSvg(figure: Figure, size: { width?: number; height?: number } 
   const right = width - MARGIN.right;
   const bottom = height - MARGIN.bottom - rows * LEGEND_ROW;
   const drawn = figure.series.filter((series) => series.kind !== 'level');
-  const x = makeScale(figure.x, drawn.flatMap((series) => [...series.x]), MARGIN.left, right);
-  const y = makeScale(figure.y, figure.series.flatMap((s) => [...s.y, ...(s.low ?? []), ...(s.high ?? [])]), bottom, MARGIN.top);
+  const x = makeScale(
+    figure.x,
+    drawn.flatMap((series) => [...series.x]),
+    MARGIN.left,
+    right,
+  );
+  const y = makeScale(
+    figure.y,
+    figure.series.flatMap((s) => [...s.y, ...(s.low ?? []), ...(s.high ?? [])]),
+    bottom,
+    MARGIN.top,
+  );
   const names = legend.map(({ series, x: at, row }) => {
     const line = height - rows * LEGEND_ROW + row * LEGEND_ROW + 6;
     return `<path d="M${n(at)} ${line}h18" stroke="${colour(series)}" stroke-width="3"${series.kind === 'level' ? ' stroke-dasharray="5 3"' : ''}/><text x="${n(at + 23)}" y="${line + 4}">${escapeText(series.group ?? series.name)}</text>`;

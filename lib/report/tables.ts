@@ -43,8 +43,13 @@ export function verdictRows(judged: readonly Judged[]): VerdictRow[] {
 /** Columns padded to their widest cell, two spaces apart; the last column is not padded. */
 export function textTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
-  const line = (cells: readonly string[]): string => cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]))).join('  ');
-  return [line(head), line(widths.map((width, i) => '-'.repeat(i === widths.length - 1 ? head[i].length : width))), ...rows.map(line)].map((text) => text.trimEnd());
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]))).join('  ');
+  return [
+    line(head),
+    line(widths.map((width, i) => '-'.repeat(i === widths.length - 1 ? head[i].length : width))),
+    ...rows.map(line),
+  ].map((text) => text.trimEnd());
 }
 
 /** Words of a text in lines of at most `width` characters, each after `indent`. */
@@ -67,7 +72,14 @@ export function verdictText(judged: readonly Judged[], width = 110): string[] {
   const head = ['claim', 'outcome', 'scope', 'evidence', 'word', 'estimate [interval]'];
   const table = textTable(
     head,
-    rows.map((row) => [row.claim + (row.headline ? ' *' : ''), row.outcome, row.scope, row.evidence, row.word, row.estimate]),
+    rows.map((row) => [
+      row.claim + (row.headline ? ' *' : ''),
+      row.outcome,
+      row.scope,
+      row.evidence,
+      row.word,
+      row.estimate,
+    ]),
   );
   const lines = table.slice(0, 2);
   rows.forEach((row, i) => lines.push(table[i + 2], ...wrap(row.why, width, '    ')));
@@ -81,14 +93,22 @@ export function totalsText(judged: readonly Judged[]): string[] {
     const parts = WORDS.filter((word) => counts[word] > 0).map((word) => `${counts[word]} ${word}`);
     return parts.length > 0 ? [`${name}: ${parts.join(', ')}`] : [];
   };
-  return [...line('headline claims', headline), ...Object.entries(kinds).flatMap(([kind, counts]) => line(`  ${kind}`, counts))];
+  return [
+    ...line('headline claims', headline),
+    ...Object.entries(kinds).flatMap(([kind, counts]) => line(`  ${kind}`, counts)),
+  ];
 }
 
 /** What simpler programs reach, and the gap of each arm to the floor where it is known. */
 export function baselineText(baselines: readonly Baseline[]): string[] {
   return textTable(
     ['beside it', 'value', 'unit', 'note'],
-    baselines.map(({ name, value, unit, note }) => [name, Number.isFinite(value) ? value.toFixed(4) : '(none)', unit, note]),
+    baselines.map(({ name, value, unit, note }) => [
+      name,
+      Number.isFinite(value) ? value.toFixed(4) : '(none)',
+      unit,
+      note,
+    ]),
   );
 }
 

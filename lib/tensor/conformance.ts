@@ -1,4 +1,5 @@
 /** One case of one record on one form and backend, forward and backward, against the f64 reference. */
+import { ArgumentError } from '../core/errors.js';
 import { compare, TOLERANCES, type Comparison } from '../core/compare.js';
 import { Random } from '../core/random.js';
 import { withBackend, type BackendName, type Form } from './backend.js';
@@ -73,6 +74,14 @@ async function read(tensors: Tensors): Promise<Results['outputs']> {
   return found;
 }
 
+/** Every output of the record must be there and no other, so that no comparison is left out. */
+function requireNames(op: OperatorRecord, results: Results): void {
+  const declared = op.outputs.map((o) => o.name).sort();
+  const names = [...results.outputs.keys()].sort();
+  if (declared.join() !== names.join())
+    throw new ArgumentError(`${op.id}: outputs must be ${declared.join(', ')}, got ${names.join(', ')}`);
+}
+
 /**
  * Compares outputs and gradients of `form` on `backend` (f32) with the reference (f64).
  * One comparison a tensor; `ok` is false for NaN, infinity, wrong shape, or an error above the table's row.
@@ -86,6 +95,8 @@ export async function conform(
 ): Promise<Comparison[]> {
   const expected = await evaluate(op, c, 'reference', 'cpu', 'f64', seed);
   const actual = await evaluate(op, c, form, backend, 'f32', seed);
+  requireNames(op.record, expected);
+  requireNames(op.record, actual);
   const floor = op.record.floors?.[c.name]?.floor ?? 1e-6;
   const found: Comparison[] = [];
   for (const kind of ['outputs', 'gradients'] as const) {
@@ -93,21 +104,17 @@ export async function conform(
     for (const [name, want] of expected[kind]) {
       const got = actual[kind].get(name);
       const label = `${op.record.id} ${c.name} ${form}/${backend} ${kind === 'outputs' ? '' : 'gradient of '}${name}`;
-      found.push(
-        compare(got?.values ?? [], want.values, {
-          name: label,
-          dims: want.shape,
-          tolerance: row,
-          seed,
-          floor,
-        }),
-      );
-      if (got && got.shape.join() !== want.shape.join())
-        found.push({
-          ...found[found.length - 1],
-          ok: false,
-          text: `${label}: shape [${got.shape.join()}] instead of [${want.shape.join()}]`,
-        });
+      const report = compare(got?.values ?? [], want.values, {
+        name: label,
+        dims: want.shape,
+        tolerance: row,
+        seed,
+        floor,
+      });
+      found.push(report);
+      const shape = got ? `[${got.shape.join()}]` : 'nothing';
+      if (shape !== `[${want.shape.join()}]`)
+        found.push({ ...report, ok: false, text: `${label}: ${shape} instead of [${want.shape.join()}]` });
     }
   }
   return found;

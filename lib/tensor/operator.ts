@@ -34,6 +34,8 @@ export interface ParameterSpec {
   minimum?: number;
   maximum?: number;
   oneOf?: readonly string[];
+  /** There is no default: a call without it is an error. */
+  required?: boolean;
   doc: string;
 }
 
@@ -183,7 +185,8 @@ function execute(op: OperatorRecord, inputs: OptionalTensors, given: Params, opt
   const present = op.inputs.flatMap((spec) => (inputs[spec.name] ? [inputs[spec.name]!] : []));
   const call: Call = {
     op,
-    in: inputs,
+    // A copy: the backward pass must not see what the caller does to the object later.
+    in: { ...inputs },
     params,
     dims: {},
     lead: [],
@@ -252,14 +255,24 @@ function checkInputs(op: OperatorRecord, call: Call): void {
     t.alive(op.id);
     checkDtype(op, spec, t, floats);
     bindShape(op.id, spec.name, spec.shape, t.shape, call.dims);
-    if (spec.shape.startsWith('...') && call.lead.length === 0)
-      (call as { lead: Shape }).lead = t.shape.slice(0, t.rank - spec.shape.split(' ').length + 1);
+    if (spec.shape.startsWith('...')) bindLead(op, spec, t, call);
   }
+}
+
+/** `...` stands for the same axes in every input, not only for as many elements. */
+function bindLead(op: OperatorRecord, spec: InputSpec, t: Tensor, call: Call): void {
+  const lead = t.shape.slice(0, t.rank - spec.shape.split(' ').length + 1);
+  const first = op.inputs.find((i) => i.shape.startsWith('...'));
+  if (spec !== first && !sameShape(lead, call.lead))
+    throw new ShapeError(
+      `${op.id}: ${spec.name} must have leading axes ${show([...call.lead])} like ${first?.name}, got ${show([...t.shape])}`,
+    );
+  (call as { lead: Shape }).lead = lead;
 }
 
 function checkParams(op: OperatorRecord, given: Params): Params {
   for (const name of Object.keys(given))
-    if (!(name in op.parameters))
+    if (!Object.hasOwn(op.parameters, name))
       throw new ArgumentError(
         `${op.id}: parameters must be among ${Object.keys(op.parameters).join(', ') || '(none)'}, got ${show(name)}`,
       );
@@ -267,7 +280,9 @@ function checkParams(op: OperatorRecord, given: Params): Params {
   for (const [name, spec] of Object.entries(op.parameters)) {
     const value = given[name] ?? spec.default;
     if (value !== undefined) checkParam(op.id, name, spec, value);
-    params[name] = value;
+    else if (spec.required)
+      throw new ArgumentError(`${op.id}: ${name} must be given (${spec.doc}), got undefined`);
+    params[name] = Array.isArray(value) ? [...(value as readonly number[])] : value;
   }
   return params;
 }

@@ -1,5 +1,5 @@
 /** The tape: records operator calls and runs their backward kernels in reverse. */
-import { ArgumentError, show } from '../core/errors.js';
+import { ArgumentError, DtypeError, ShapeError, show } from '../core/errors.js';
 import { sameShape } from '../core/shape.js';
 import type { Call, Implementation, Kernel, OperatorRecord, OptionalTensors, Tensors } from './operator.js';
 import { full, isTensor, Tensor } from './tensor.js';
@@ -101,16 +101,15 @@ export function valueAndGrad<P extends Tree, A extends unknown[], X>(
     const tape = new Tape();
     for (const t of treeTensors(params)) tape.tracked.add(t.id);
     const result = push(tape, () => fn(params, ...rest));
-    const [value, aux] = Array.isArray(result) ? result : [result, undefined];
-    if (!isTensor(value) || value.size !== 1)
+    const [loss, aux] = Array.isArray(result) ? result : [result, undefined];
+    if (!isTensor(loss) || loss.size !== 1)
       throw new ArgumentError(
-        `valueAndGrad: fn must return a scalar tensor, got ${isTensor(value) ? show([...value.shape]) : show(value)}`,
+        `valueAndGrad: fn must return a scalar tensor, got ${isTensor(loss) ? show([...loss.shape]) : show(loss)}`,
       );
-    const grads = runBackward(
-      tape,
-      new Map([[value.id, onesLike(value)]]),
-      new Set(treeTensors(params).map((t) => t.id)),
-    );
+    const leaves = new Set(treeTensors(params).map((t) => t.id));
+    const grads = runBackward(tape, new Map([[loss.id, onesLike(loss)]]), leaves);
+    // The caller owns both, so disposing the value must not dispose a parameter.
+    const value = leaves.has(loss.id) ? loss.view() : loss;
     return { value, aux, grads: treeMap(params, (t) => grads.get(t.id) ?? zerosLike(t)) };
   };
 }
@@ -118,6 +117,7 @@ export function valueAndGrad<P extends Tree, A extends unknown[], X>(
 /**
  * Runs `fn` on a tree of tensors and gives back its named outputs together with the pull-back: output gradients in
  * (missing ones count as zero), gradients of the tree out. May be pulled once.
+ * @throws ArgumentError for a gradient of no output and for a second pull; ShapeError or DtypeError for one unlike its output
  */
 export function vjp<P extends Tree>(
   fn: (params: P) => Tensors,
@@ -131,13 +131,38 @@ export function vjp<P extends Tree>(
   const leaves = treeTensors(params);
   for (const t of leaves) tape.tracked.add(t.id);
   const outputs = push(tape, () => fn(params));
+  let pulled = false;
   const pull = (grads: OptionalTensors) => {
-    const seeds = new Map<number, Tensor>();
-    for (const [name, t] of Object.entries(outputs)) if (grads[name]) seeds.set(t.id, grads[name].view());
+    if (pulled) throw new ArgumentError('vjp: pull must be called once, got a second call; run vjp again');
+    const seeds = seedsOf(outputs, grads);
+    pulled = true;
     const found = runBackward(tape, seeds, new Set(leaves.map((t) => t.id)));
     return treeMap(params, (t) => found.get(t.id) ?? zerosLike(t));
   };
   return { outputs, pull };
+}
+
+/** Gradients of outputs by tensor; one tensor under two names gets the sum. */
+function seedsOf(outputs: Tensors, grads: OptionalTensors): Map<number, Tensor> {
+  const seeds = new Map<number, Tensor>();
+  for (const [name, g] of Object.entries(grads)) {
+    if (!g) continue;
+    const t = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
+    if (!t)
+      throw new ArgumentError(
+        `vjp: gradients must be of ${Object.keys(outputs).join(', ')}, got one of ${show(name)}`,
+      );
+    if (!sameShape(g.shape, t.shape))
+      throw new ShapeError(
+        `vjp: gradient of ${name} must have shape ${show([...t.shape])}, got ${show([...g.shape])}`,
+      );
+    if (g.dtype !== t.dtype)
+      throw new DtypeError(`vjp: gradient of ${name} must be ${t.dtype}, got ${g.dtype}; cast it`);
+    const before = seeds.get(t.id);
+    seeds.set(t.id, before ? noGrad(() => addTensors(before, g)) : g.view());
+    before?.dispose();
+  }
+  return seeds;
 }
 
 /** As valueAndGrad, gradients only. */
@@ -178,7 +203,10 @@ function runBackward(tape: Tape, grads: Map<number, Tensor>, leaves: Set<number>
       const node = tape.nodes[i];
       const outputGrads: OptionalTensors = {};
       for (const [name, t] of Object.entries(node.outputs)) outputGrads[name] = grads.get(t.id);
-      if (Object.values(outputGrads).every((g) => g === undefined)) continue;
+      if (Object.values(outputGrads).every((g) => g === undefined)) {
+        for (const t of Object.values(node.saved)) t.dispose();
+        continue;
+      }
       const needs = (name: string) =>
         node.inputs[name] !== undefined && tape.tracked.has(node.inputs[name].id);
       const inputGrads = node.backward(outputGrads, needs);
@@ -201,6 +229,10 @@ function distribute(
   needs: (name: string) => boolean,
   grads: Map<number, Tensor>,
 ): void {
+  // A gradient handed through unchanged stays with its owner, be that the giver, the call or a parameter.
+  const borrowed = new Set<Tensor | undefined>(
+    [given, node.inputs, node.outputs, node.saved].flatMap((tensors) => Object.values(tensors)),
+  );
   const owned = new Set<Tensor>();
   for (const [name, input] of Object.entries(node.inputs)) {
     if (!input || !needs(name)) continue;
@@ -210,8 +242,8 @@ function distribute(
       throw new ArgumentError(
         `${node.name}: gradient of ${name} must have shape ${show([...input.shape])}, got ${show([...g.shape])}`,
       );
-    // A gradient handed through unchanged stays owned by its giver; the same tensor may serve two inputs.
-    if (owned.has(g) || Object.values(given).includes(g)) g = g.view();
+    // The same tensor may serve two inputs.
+    if (owned.has(g) || borrowed.has(g)) g = g.view();
     owned.add(g);
     const before = grads.get(input.id);
     if (!before) {
@@ -223,7 +255,7 @@ function distribute(
     g.dispose();
   }
   for (const [name, g] of Object.entries(made))
-    if (g && !needs(name) && !owned.has(g) && !Object.values(given).includes(g)) g.dispose();
+    if (g && !needs(name) && !owned.has(g) && !borrowed.has(g)) g.dispose();
 }
 
 /** Context handed to a custom operator's two functions; `save` keeps tensors for the backward pass. */
@@ -244,7 +276,9 @@ export function customOp(definition: {
   return (...inputs) => {
     const saved: Tensors = {};
     const ctx: CustomContext = { saved, save: (name, t) => void (saved[name] = t.view()) };
-    const y = noGrad(() => definition.forward(inputs, ctx));
+    const made = noGrad(() => definition.forward(inputs, ctx));
+    // Gradients go by tensor: an input handed through would meet its own gradient again.
+    const y = inputs.includes(made) ? made.view() : made;
     const tape = activeTape();
     if (!tape || !inputs.some((t) => tape.tracked.has(t.id))) {
       for (const t of Object.values(saved)) t.dispose();
@@ -271,11 +305,13 @@ export function customOp(definition: {
 export function checkpoint<A extends Tree[]>(fn: (...args: A) => Tensor): (...args: A) => Tensor {
   return (...args) => {
     const outer = activeTape();
-    const leaves = treeTensors(args);
+    // Each tensor once, however often it is passed: its gradient below is already the whole one.
+    const leaves = [...new Set(treeTensors(args))];
     if (!outer || !leaves.some((t) => outer.tracked.has(t.id))) return fn(...args);
     const first = new Tape(outer);
     for (const t of leaves) first.tracked.add(t.id);
-    const y = push(first, () => fn(...args));
+    const made = push(first, () => fn(...args));
+    const y = leaves.includes(made) ? made.view() : made;
     releaseInterior(first, y);
     recordNode({
       name: 'checkpoint',

@@ -1,4 +1,5 @@
 /** Causal depthwise convolution over time with carried state. */
+import { ShapeError } from '../../core/errors.js';
 import type { Dims } from '../../core/shape.js';
 import { defineOperator } from '../../tensor/operator.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -27,6 +28,10 @@ const convOp = defineOperator({
   ],
   parameters: {},
   state: 'B D W-1',
+  check: (call) => {
+    if (call.dims.W === 0)
+      throw new ShapeError('ops/causal-conv1d: weight must have at least one tap, got W = 0');
+  },
   forms: {
     reference: { cpu: reference.causalConv1d },
     parallel: { wasm: causalConv1dWasm, webgpu: causalConv1dGpu },

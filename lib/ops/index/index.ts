@@ -76,7 +76,7 @@ const scatterOp = defineOperator({
     { name: 'ids', shape: '...', dtypes: ['i32'], differentiable: false, doc: 'row numbers' },
   ],
   outputs: [{ name: 'y', shape: '*', doc: '[rows, D]' }],
-  parameters: { rows: { type: 'integer', default: undefined, minimum: 0, doc: 'rows of the table' } },
+  parameters: { rows: { type: 'integer', default: undefined, required: true, minimum: 0, doc: 'rows of the table' } },
   check: (call) => checkIds(call, call.params.rows as number),
   forms: {
     reference: { cpu: { forward: reference.scatterAdd } },

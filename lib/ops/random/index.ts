@@ -17,11 +17,12 @@ function defineWords(id: string, equation: string, cpu: Kernel, webgpu: Implemen
     inputs: [],
     outputs: [{ name: 'y', shape: '*', doc: 'the given shape', differentiable: false }],
     parameters: {
-      shape: { type: 'integers', default: undefined, doc: 'shape of the result' },
+      shape: { type: 'integers', default: undefined, required: true, doc: 'shape of the result' },
       keyLow: { ...word, default: 0, doc: 'first word of the key' },
       keyHigh: { ...word, default: 0, doc: 'second word of the key' },
       position: { type: 'integer', default: 0, minimum: 0, doc: 'words taken before' },
     },
+    check: (call) => checkShape(id, 'shape', call.params.shape),
     forms: { reference: { cpu: { forward: cpu } }, parallel: { webgpu } },
     flops: (d: Dims) => 25 * sizeOf(Object.values(d)),
     bytes: (d: Dims) => 4 * sizeOf(Object.values(d)),

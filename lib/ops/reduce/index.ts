@@ -61,6 +61,7 @@ function defineReduction(r: Reduction): Operator {
       keepDims: { type: 'boolean', default: false, doc: 'keep the axis with size 1' },
     },
     check: (call) => {
+      normalAxis(call.op.id, call.params.axis as number, call.in.x!.rank);
       if (call.in.x!.shape[call.params.axis as number] === 0 && r.name !== 'sum')
         throw new ArgumentError(`ops/${r.name}: axis must not be empty, got size 0`);
     },

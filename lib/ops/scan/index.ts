@@ -16,6 +16,7 @@ const cumsumOp = defineOperator({
     axis: { type: 'integer', default: 0, minimum: 0, doc: 'axis' },
     reverse: { type: 'boolean', default: false, doc: 'from the end' },
   },
+  check: (call) => void normalAxis(call.op.id, call.params.axis as number, call.in.x!.rank),
   forms: {
     reference: { cpu: { forward: reference.cumsum } },
     parallel: { wasm: cumsumWasm, webgpu: cumsumGpu },

@@ -10,7 +10,7 @@ import {
   type Dims,
   type Shape,
 } from '../../core/shape.js';
-import { defineOperator, type Kernel, type OperatorCase } from '../../tensor/operator.js';
+import { defineOperator, type Call, type Kernel, type OperatorCase } from '../../tensor/operator.js';
 import { full, type Tensor } from '../../tensor/tensor.js';
 import { broadcastToGpu, castGpu, concatGpu, permuteGpu, sliceGpu, sumToGpu } from './gpu.js';
 import * as reference from './reference.js';
@@ -23,6 +23,20 @@ const copies = { flops: noFlops, bytes: twice, sources: ['definition'] };
 const anyX = { name: 'x', shape: '*', dtypes: ANY, doc: 'any tensor' } as const;
 const outY = { name: 'y', shape: '*', doc: 'copy' } as const;
 
+const shapeParameter = (doc: string) =>
+  ({ shape: { type: 'integers', default: undefined, required: true, doc } }) as const;
+
+/** The parameter `shape` of a call, which must be a shape. */
+function shapeOf(call: Call): number[] {
+  const { shape } = call.params;
+  checkShape(call.op.id, 'shape', shape);
+  return shape;
+}
+
+function checkAxis(call: Call): void {
+  normalAxis(call.op.id, call.params.axis as number, call.in[call.op.inputs[0].name]!.rank);
+}
+
 const view: Kernel = (call) => ({ y: call.in.x!.view(call.params.shape as number[], 0, 'ops/reshape') });
 
 const reshapeOp = defineOperator({
@@ -31,7 +45,8 @@ const reshapeOp = defineOperator({
   equation: 'y = x',
   inputs: [anyX],
   outputs: [outY],
-  parameters: { shape: { type: 'integers', default: undefined, doc: 'new shape' } },
+  parameters: shapeParameter('new shape'),
+  check: (call) => checkSize(call.in.x!, shapeOf(call)),
   forms: { reference: { cpu: { forward: view }, wasm: { forward: view }, webgpu: { forward: view } } },
   gradient: (call) => ({ x: reshape(call.grad.y!, call.in.x!.shape) }),
   ...copies,
@@ -41,6 +56,13 @@ const reshapeOp = defineOperator({
   ],
 });
 
+function checkSize(x: Tensor, shape: Shape): void {
+  if (sizeOf(shape) !== x.size)
+    throw new ShapeError(
+      `reshape: shape must hold ${x.size} elements like ${show([...x.shape])}, got ${show([...shape])}`,
+    );
+}
+
 /** The same elements under another shape; one size may be -1. Nothing is copied. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const unknown = shape.indexOf(-1);
@@ -48,10 +70,6 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const target =
     unknown < 0 ? [...shape] : shape.map((d) => (d === -1 ? (known === 0 ? 0 : x.size / known) : d));
   checkShape('reshape', 'shape', target);
-  if (sizeOf(target) !== x.size)
-    throw new ShapeError(
-      `reshape: shape must hold ${x.size} elements like ${show([...x.shape])}, got ${show([...shape])}`,
-    );
   return reshapeOp({ x }, { shape: target }).y;
 }
 
@@ -61,7 +79,10 @@ const permuteOp = defineOperator({
   equation: 'axis j of y is axis axes[j] of x',
   inputs: [anyX],
   outputs: [outY],
-  parameters: { axes: { type: 'integers', default: undefined, doc: 'a permutation of the axes' } },
+  parameters: {
+    axes: { type: 'integers', default: undefined, required: true, doc: 'a permutation of the axes' },
+  },
+  check: (call) => checkAxes(call.in.x!, call.params.axes as number[]),
   forms: {
     reference: { cpu: { forward: reference.permute } },
     parallel: { wasm: permuteWasm, webgpu: permuteGpu },
@@ -83,14 +104,17 @@ const permuteOp = defineOperator({
   ],
 });
 
-/** Reorders axes: axis j of the result is axis `axes[j]` of x. */
-export function permute(x: Tensor, axes: readonly number[]): Tensor {
-  const normal = axes.map((a) => normalAxis('permute', a, x.rank));
-  if (normal.length !== x.rank || new Set(normal).size !== x.rank)
+function checkAxes(x: Tensor, axes: readonly number[]): void {
+  const known = axes.every((a) => a >= 0 && a < x.rank);
+  if (!known || axes.length !== x.rank || new Set(axes).size !== x.rank)
     throw new ArgumentError(
       `permute: axes must be a permutation of 0..${x.rank - 1}, got ${show([...axes])}`,
     );
-  return permuteOp({ x }, { axes: normal }).y;
+}
+
+/** Reorders axes: axis j of the result is axis `axes[j]` of x. */
+export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  return permuteOp({ x }, { axes: axes.map((a) => normalAxis('permute', a, x.rank)) }).y;
 }
 
 const sliceOp = defineOperator({
@@ -102,7 +126,12 @@ const sliceOp = defineOperator({
   parameters: {
     axis: { type: 'integer', default: 0, minimum: 0, doc: 'axis' },
     start: { type: 'integer', default: 0, minimum: 0, doc: 'first index' },
-    end: { type: 'integer', default: undefined, minimum: 0, doc: 'index after the last' },
+    end: { type: 'integer', default: undefined, required: true, minimum: 0, doc: 'index after the last' },
+  },
+  check: (call) => {
+    checkAxis(call);
+    const { axis, start, end } = call.params as Record<string, number>;
+    checkRange(call.in.x!.shape[axis], start, end);
   },
   forms: { reference: { cpu: { forward: reference.slice } }, parallel: { webgpu: sliceGpu } },
   gradient: (call) => {
@@ -129,16 +158,20 @@ function pad(x: Tensor, axis: number, before: number, after: number): Tensor {
   return after > 0 ? concat([left, block(after)], axis) : left;
 }
 
+function checkRange(n: number, start: number, end: number): void {
+  if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > n || start > end)
+    throw new ArgumentError(
+      `slice: start and end must satisfy 0 <= start <= end <= ${n}, got ${show(start)} and ${show(end)}`,
+    );
+}
+
 /** The range [start, end) of one axis; negative indices count from the end. */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
   const a = normalAxis('slice', axis, x.rank);
   const n = x.shape[a];
   const from = start < 0 ? start + n : start;
   const to = end === undefined ? n : end < 0 ? end + n : end;
-  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > n || from > to)
-    throw new ArgumentError(
-      `slice: start and end must satisfy 0 <= start <= end <= ${n}, got ${show(start)} and ${show(end)}`,
-    );
+  checkRange(n, from, to);
   return sliceOp({ x }, { axis: a, start: from, end: to }).y;
 }
 
@@ -161,6 +194,10 @@ const concatOp = defineOperator({
   ],
   outputs: [outY],
   parameters: { axis: { type: 'integer', default: 0, minimum: 0, doc: 'axis' } },
+  check: (call) => {
+    checkAxis(call);
+    checkParts([call.in.a!, call.in.b!], call.params.axis as number);
+  },
   forms: { reference: { cpu: { forward: reference.concat } }, parallel: { webgpu: concatGpu } },
   gradient: (call) => {
     const axis = call.params.axis as number;
@@ -177,16 +214,20 @@ const concatOp = defineOperator({
   ],
 });
 
+function checkParts(parts: readonly Tensor[], axis: number): void {
+  const others = (t: Tensor) => t.shape.filter((_, i) => i !== axis);
+  for (const t of parts)
+    if (t.rank !== parts[0].rank || !sameShape(others(t), others(parts[0])) || t.dtype !== parts[0].dtype)
+      throw new ShapeError(
+        `concat: parts must agree in dtype and in every axis but ${axis}, got ${parts.map((p) => p.toString()).join('; ')}`,
+      );
+}
+
 /** Joins tensors along an axis; all other axes must agree. */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
   if (parts.length === 0) throw new ArgumentError('concat: parts must hold at least one tensor, got none');
   const a = normalAxis('concat', axis, parts[0].rank);
-  const others = (t: Tensor) => t.shape.filter((_, i) => i !== a);
-  for (const t of parts)
-    if (t.rank !== parts[0].rank || !sameShape(others(t), others(parts[0])) || t.dtype !== parts[0].dtype)
-      throw new ShapeError(
-        `concat: parts must agree in dtype and in every axis but ${a}, got ${parts.map((p) => p.toString()).join('; ')}`,
-      );
+  checkParts(parts, a);
   return parts.length === 1
     ? reshape(parts[0], parts[0].shape)
     : parts.reduce((left, right) => concatOp({ a: left, b: right }, { axis: a }).y);
@@ -198,7 +239,8 @@ const broadcastOp = defineOperator({
   equation: 'y[i] = x[i with stretched axes at 0]',
   inputs: [anyX],
   outputs: [outY],
-  parameters: { shape: { type: 'integers', default: undefined, doc: 'shape to fill' } },
+  parameters: shapeParameter('shape to fill'),
+  check: (call) => checkStretch('broadcastTo', call.in.x!.shape, shapeOf(call), call.in.x!.shape),
   forms: {
     reference: { cpu: { forward: reference.broadcastTo } },
     parallel: { wasm: broadcastToWasm, webgpu: broadcastToGpu },
@@ -211,13 +253,17 @@ const broadcastOp = defineOperator({
   ],
 });
 
+/** Broadcasting must lead from one shape to the other; the message names the shape of the tensor. */
+function checkStretch(where: string, from: Shape, to: Shape, own: Shape): void {
+  if (!sameShape(broadcastShapes(where, from, to), to))
+    throw new ShapeError(
+      `${where}: shape must ${own === from ? 'be reachable from' : 'broadcast to'} ${show([...own])}, got ${show([...(own === from ? to : from)])}`,
+    );
+}
+
 /** Repeats a tensor up to `shape` by NumPy's broadcasting rule. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return reshape(x, shape);
-  if (!sameShape(broadcastShapes('broadcastTo', x.shape, shape), shape))
-    throw new ShapeError(
-      `broadcastTo: shape must be reachable from ${show([...x.shape])}, got ${show([...shape])}`,
-    );
   return broadcastOp({ x }, { shape: [...shape] }).y;
 }
 
@@ -227,7 +273,8 @@ const sumToOp = defineOperator({
   equation: 'y = sum of x over stretched axes',
   inputs: [{ name: 'x', shape: '*', doc: 'tensor' }],
   outputs: [outY],
-  parameters: { shape: { type: 'integers', default: undefined, doc: 'shape before broadcasting' } },
+  parameters: shapeParameter('shape before broadcasting'),
+  check: (call) => checkStretch('sumTo', shapeOf(call), call.in.x!.shape, call.in.x!.shape),
   forms: {
     reference: { cpu: { forward: reference.sumTo } },
     parallel: { wasm: sumToWasm, webgpu: sumToGpu },
@@ -244,8 +291,6 @@ const sumToOp = defineOperator({
 /** Sums x down to `shape`: the transpose of broadcastTo. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return reshape(x, shape);
-  if (!sameShape(broadcastShapes('sumTo', x.shape, shape), x.shape))
-    throw new ShapeError(`sumTo: shape must broadcast to ${show([...x.shape])}, got ${show([...shape])}`);
   return sumToOp({ x }, { shape: [...shape] }).y;
 }
 

@@ -22,6 +22,7 @@ import { measureTimes, probeTimes, timingPlan } from './times.js';
 const ARMS = ['mamba', 'transformer'] as const;
 type Arm = (typeof ARMS)[number];
 
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 const single = (id: string): Task => ({ id, inputs: {} });
 const resultOf = <T>(results: Results, part: string, id: string): T | undefined =>
   results[part]?.find((done) => done.task.id === id)?.result as T | undefined;
@@ -66,6 +67,10 @@ function trainingPart(
   plan: LanguagePlan,
   choose: (results: Results) => [Arm, number, number][],
   planned: [Arm, number, number][],
+  /** Probes of all parts so far: they time the same work, so their mean is the better estimate. */
+  probed: LanguageProbe[],
+  /** What a planned training may turn out to be. */
+  variants: (entry: [Arm, number, number]) => [Arm, number, number][] = (entry) => [entry],
 ): Part {
   const make = ([arm, rate, seed]: [Arm, number, number]): Task => languageTask(plan, arm, rate, seed);
   const probe = (arm: Arm): Task => ({ ...languageTask(plan, arm, plan.rates[0], 0), id: `probe-${arm}` });
@@ -74,19 +79,23 @@ function trainingPart(
     about,
     isolated: setup.size !== 'smoke',
     probes: ARMS.map(probe),
-    seconds: (probes, workers) => {
-      const found = probes.map((done) => done.result as unknown as LanguageProbe);
-      const seconds = planned.map(make).map((task) => {
+    seconds: (probes, workers, isDone) => {
+      probed.push(...probes.map((done) => done.result as unknown as LanguageProbe));
+      const open = planned.filter((entry) => !variants(entry).some((variant) => isDone(make(variant))));
+      const seconds = open.map(make).map((task) => {
         const inputs = task.inputs as unknown as LanguageTask;
-        const own = found.find((entry) => entry.arm === inputs.arm) as LanguageProbe;
-        return (setup.size === 'smoke' ? 0 : START_SECONDS) + trainingSeconds(inputs, own);
+        const own = probed
+          .filter((entry) => entry.arm === inputs.arm)
+          .map((entry) => trainingSeconds(inputs, entry));
+        return (setup.size === 'smoke' ? 0 : START_SECONDS) + own.reduce((a, b) => a + b, 0) / own.length;
       });
       return makespan(seconds, workers);
     },
     tasks: (results) => choose(results).map(make),
     run: async (task, context) => {
       const inputs = task.inputs as unknown as LanguageTask;
-      if (task.id.startsWith('probe-')) return asPlain(await probeLanguageModel(inputs, setup.text, setup.size === 'smoke' ? 0.1 : 3));
+      if (task.id.startsWith('probe-'))
+        return asPlain(await probeLanguageModel(inputs, setup.text, setup.size === 'smoke' ? 0.1 : 3));
       return asPlain(await trainLanguageModel(inputs, setup.text, context));
     },
   };
@@ -100,7 +109,9 @@ export function bestRate(results: Results, arm: string, rates: readonly number[]
   const tuned = (results['tuning'] ?? []).map((done) => done.result as unknown as LanguageResult);
   const loss = (rate: number): number => {
     const own = tuned.filter((result) => result.arm === arm && result.rate === rate);
-    return own.length === 0 ? Infinity : own.reduce((sum, result) => sum + (result.tuning ?? Infinity), 0) / own.length;
+    return own.length === 0
+      ? Infinity
+      : own.reduce((sum, result) => sum + (result.tuning ?? Infinity), 0) / own.length;
   };
   return rates.reduce((best, rate) => (loss(rate) < loss(best) ? rate : best), rates[0]);
 }
@@ -115,10 +126,33 @@ function trainingParts(setup: Setup): Part[] {
     tuningSeeds.flatMap((seed) => plan.rates.map((rate): [Arm, number, number] => [arm, rate, seed])),
   );
   const reporting = (results: Results) =>
-    ARMS.flatMap((arm) => reportingSeeds.map((seed): [Arm, number, number] => [arm, bestRate(results, arm, plan.rates), seed]));
+    ARMS.flatMap((arm) =>
+      reportingSeeds.map((seed): [Arm, number, number] => [arm, bestRate(results, arm, plan.rates), seed]),
+    );
+  const probed: LanguageProbe[] = [];
+  // Which rate a reporting training has is known after tuning only.
+  const anyRate = ([arm, , seed]: [Arm, number, number]) =>
+    plan.rates.map((rate): [Arm, number, number] => [arm, rate, seed]);
   return [
-    trainingPart('tuning', `${plan.rates.length} learning rates for each of two models`, setup, plan, () => tuning, tuning),
-    trainingPart('training', `${reportingSeeds.length} fresh seeds for each of two models`, setup, plan, reporting, reporting({})),
+    trainingPart(
+      'tuning',
+      `${plural(plan.rates.length, 'learning rate')} for each of two models`,
+      setup,
+      plan,
+      () => tuning,
+      tuning,
+      probed,
+    ),
+    trainingPart(
+      'training',
+      `${plural(reportingSeeds.length, 'fresh seed')} for each of two models`,
+      setup,
+      plan,
+      reporting,
+      reporting({}),
+      probed,
+      anyRate,
+    ),
   ];
 }
 
@@ -129,7 +163,11 @@ function baselinesPart(setup: Setup): Part {
     about: 'interpolated Kneser-Ney models of bytes',
     isolated: false,
     seconds: () => (setup.size === 'smoke' ? 0.3 : 4),
-    tasks: () => (setup.size === 'smoke' ? [2] : [2, 5]).map((order) => ({ id: `kneser-ney-${order}`, inputs: { order } })),
+    tasks: () =>
+      (setup.size === 'smoke' ? [2] : [2, 5]).map((order) => ({
+        id: `kneser-ney-${order}`,
+        inputs: { order },
+      })),
     run: async (task) => {
       const { bytes, split } = setup.text.dataset;
       const { start, end } = scoredRange(setup.text, 'reporting', recipe);
@@ -156,7 +194,10 @@ function languageMeasurements(results: Results, setup: Setup): Measurement[] {
   for (const arm of ARMS) {
     const own = trained.find((result) => result.arm === arm);
     if (!own) continue;
-    measurements.push({ arm: `${arm}-parameters`, value: own.parameters }, { arm: `${arm}-bytes`, value: own.tokens });
+    measurements.push(
+      { arm: `${arm}-parameters`, value: own.parameters },
+      { arm: `${arm}-bytes`, value: own.tokens },
+    );
   }
   return measurements;
 }
@@ -184,7 +225,12 @@ function baselineRows(results: Results, setup: Setup): Baseline[] {
     rows.push({ name: `Kneser-Ney ${order}-gram`, value, unit, note });
   }
   if (setup.text.entropyRate !== undefined)
-    rows.push({ name: 'entropy rate of the text', value: setup.text.entropyRate, unit, note: 'exact; no model can go below it' });
+    rows.push({
+      name: 'entropy rate of the text',
+      value: setup.text.entropyRate,
+      unit,
+      note: 'exact; no model can go below it',
+    });
   return rows;
 }
 
@@ -197,7 +243,8 @@ function tuningTable(results: Results): Plain {
 
 function trainingTable(results: Results): Plain {
   return (results['training'] ?? []).map((done) => {
-    const { arm, rate, seed, tuning, reporting, seconds, tokensPerSecond, fingerprint } = done.result as unknown as LanguageResult;
+    const { arm, rate, seed, tuning, reporting, seconds, tokensPerSecond, fingerprint } =
+      done.result as unknown as LanguageResult;
     return { arm, rate, seed, tuning, reporting, seconds, tokensPerSecond, fingerprint };
   });
 }

@@ -18,7 +18,7 @@ export interface LanguagePlan {
  */
 function pair(width: number, layers: number, heads: number): Pick<LanguagePlan, 'mamba' | 'transformer'> {
   const mamba: LanguageModelConfig = { kind: 'mamba', width, layers: 2 * layers };
-  const transformer = matchParameters({ kind: 'transformer', width, layers, heads, mlp: 'swiglu' } as LanguageModelConfig, mamba);
+  const transformer = matchParameters({ kind: 'transformer', width, layers, heads, mlp: 'swiglu' }, mamba);
   return { mamba, transformer };
 }
 
@@ -30,19 +30,40 @@ export function languagePlan(size: Size): LanguagePlan {
     case 'smoke':
       return {
         ...pair(16, 1, 1),
-        recipe: { steps: 6, batch: 2, time: 32, warmup: 2, windows: { tuning: 16, reporting: 16 }, evaluations: 1 },
+        recipe: {
+          steps: 6,
+          batch: 2,
+          time: 32,
+          warmup: 2,
+          windows: { tuning: 16, reporting: 16 },
+          evaluations: 1,
+        },
         rates: [4e-3],
       };
     case 'lesson':
       return {
         ...pair(64, 2, 2),
-        recipe: { steps: 600, batch: 8, time: 128, warmup: 30, windows: { tuning: 256, reporting: 384 }, evaluations: 4 },
+        recipe: {
+          steps: 600,
+          batch: 8,
+          time: 128,
+          warmup: 30,
+          windows: { tuning: 256, reporting: 384 },
+          evaluations: 4,
+        },
         rates: RATES,
       };
     case 'full':
       return {
         ...pair(128, 4, 4),
-        recipe: { steps: 5000, batch: 16, time: 256, warmup: 200, windows: { tuning: 192, reporting: 192 }, evaluations: 10 },
+        recipe: {
+          steps: 5000,
+          batch: 16,
+          time: 256,
+          warmup: 200,
+          windows: { tuning: 192, reporting: 192 },
+          evaluations: 10,
+        },
         rates: RATES.map((rate) => rate / 2),
       };
     default:

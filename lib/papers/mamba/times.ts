@@ -51,13 +51,35 @@ export function timingPlan(size: Size, backend: BackendName): TimingPlan {
   const shared = { width: 128, heads: 2, states: 16, clock: 'processor' as const };
   switch (size) {
     case 'smoke':
-      return { ...shared, width: 32, lengths: [64, 128, 256, 512], contexts: [64, 128, 256, 512], seeds: [1, 2], pass: QUICK, step: QUICK };
+      return {
+        ...shared,
+        width: 32,
+        lengths: [64, 128, 256, 512],
+        contexts: [64, 128, 256, 512],
+        seeds: [1, 2],
+        pass: QUICK,
+        step: QUICK,
+      };
     case 'lesson':
-      return { ...shared, lengths: [256, 512, 1024, 2048, 4096], contexts: [1024, 2048, 4096, 8192, 16384], seeds: TIMING_SEEDS, pass: { samples: 3, leastMilliseconds: 4 }, step: { samples: 9, leastMilliseconds: 8 } };
+      return {
+        ...shared,
+        lengths: [256, 512, 1024, 2048, 4096],
+        contexts: [1024, 2048, 4096, 8192, 16384],
+        seeds: TIMING_SEEDS,
+        pass: { samples: 3, leastMilliseconds: 4 },
+        step: { samples: 9, leastMilliseconds: 8 },
+      };
     case 'full': {
       // A GPU is not full at small sizes.
       const large = backend === 'webgpu' ? { ...shared, width: 1024, heads: 16 } : shared;
-      return { ...large, lengths: [1024, 2048, 4096, 8192, 16384], contexts: [2048, 4096, 8192, 16384, 32768], seeds: TIMING_SEEDS, pass: { samples: 5, leastMilliseconds: 20 }, step: { samples: 15, leastMilliseconds: 20 } };
+      return {
+        ...large,
+        lengths: [1024, 2048, 4096, 8192, 16384],
+        contexts: [2048, 4096, 8192, 16384, 32768],
+        seeds: TIMING_SEEDS,
+        pass: { samples: 5, leastMilliseconds: 20 },
+        step: { samples: 15, leastMilliseconds: 20 },
+      };
     }
     default:
       return size satisfies never;
@@ -146,7 +168,11 @@ function stepCases(bench: Bench, plan: TimingPlan): TimedCase[] {
     const initialState = bench.normal(1, channels, states);
     const state = bench.own(mambaState({ width, stateSize: states }, 1));
     return [
-      { arm: 'scan-step', at: T, run: () => selectiveScanStep({ u, delta, A, B, C, initialState }, { softplus: true }).y },
+      {
+        arm: 'scan-step',
+        at: T,
+        run: () => selectiveScanStep({ u, delta, A, B, C, initialState }, { softplus: true }).y,
+      },
       { arm: 'attention-step', at: T, run: () => softmaxAttention(q, k, v, { form: 'step' }) },
       { arm: 'mamba-block-step', at: T, run: () => mambaBlock(mamba, x, state).y },
       {
@@ -162,7 +188,11 @@ function stepCases(bench: Bench, plan: TimingPlan): TimedCase[] {
 }
 
 /** Times all arms on one thread (on a GPU: the whole device). */
-export async function measureTimes(which: 'pass' | 'step', plan: TimingPlan, context: TaskContext): Promise<Measurement[]> {
+export async function measureTimes(
+  which: 'pass' | 'step',
+  plan: TimingPlan,
+  context: TaskContext,
+): Promise<Measurement[]> {
   const before = threads();
   setThreads(1);
   const bench = new Bench();

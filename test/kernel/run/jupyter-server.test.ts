@@ -73,17 +73,24 @@ describe.skipIf(!lab)(
       });
     });
 
-    it('runs the start notebook with its moving picture and its figure', { timeout: 120_000 }, async () => {
-      const result = await run(readNotebook(join(root, 'notebooks', 'start.ipynb')));
+    it('runs the start notebook to its figure', { timeout: 240_000 }, async () => {
+      const result = await run(readNotebook(join(root, 'notebooks', 'start.ipynb')), 120_000);
       expect(result.failure).toBeUndefined();
       const all = result.notebook.cells.flatMap((cell) => cell.outputs ?? []);
-      const shown = (mime: string): unknown[] =>
-        all.flatMap((output) => ('data' in output ? (output.data[mime] ?? []) : []));
-      // One display that was updated to its last state, not one display for every frame.
-      expect(shown('image/svg+xml')).toHaveLength(1);
-      expect(shown('image/svg+xml')[0]).toMatch(/step 240/);
-      expect(shown('application/vnd.plotly.v1+json')).toHaveLength(1);
+      expect(all.some((output) => 'data' in output && 'application/vnd.plotly.v1+json' in output.data)).toBe(
+        true,
+      );
       expect(all.some((output) => output.output_type === 'stream' && output.name === 'stderr')).toBe(false);
+    });
+
+    it('shows a display that is updated as one moving picture', { timeout: 120_000 }, async () => {
+      const source =
+        'import * as tslab from "tslab"; const d = tslab.newDisplay(); for (let i = 0; i < 5; i++) d.svg(`<svg>${i}</svg>`);';
+      const cells: Cell[] = [{ cell_type: 'code', source, metadata: {} }];
+      const result = await run({ cells, metadata: {}, nbformat: 4, nbformat_minor: 5 });
+      expect(result.notebook.cells[0].outputs).toEqual([
+        { output_type: 'display_data', data: { 'image/svg+xml': '<svg>4</svg>' }, metadata: {} },
+      ]);
     });
 
     it('reports a failing cell and does not run the next', { timeout: 120_000 }, async () => {
