@@ -3,6 +3,7 @@ import { operator, scope } from '../../lib/index.js';
 import { Random } from '../../lib/core/random.js';
 import { patternShape, sizeOf } from '../../lib/core/shape.js';
 import { withBackend, type BackendName } from '../../lib/tensor/backend.js';
+import { casesOf } from '../../lib/tensor/cases.js';
 import { conform } from '../../lib/tensor/conformance.js';
 import type { Operator, OptionalTensors } from '../../lib/tensor/operator.js';
 import { vjp } from '../../lib/tensor/tape.js';
@@ -19,8 +20,9 @@ export function redCases(op: Operator, form: OperatorRow['form'], backend: Backe
   if (known) return known;
   const run = async () => {
     const failed: string[] = [];
-    const cases =
-      form === 'step' ? op.record.cases.filter((c) => (c.dims.T ?? c.dims.Tq) === 1) : op.record.cases;
+    const cases = casesOf(op.record, form);
+    // Nothing checked is nothing known.
+    if (cases.length === 0) failed.push(`${key}: no case fits this form`);
     for (const c of cases)
       for (const r of await conform(op, c, form, backend)) if (!r.ok) failed.push(r.text);
     return failed;

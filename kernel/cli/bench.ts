@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import os from 'node:os';
 import { openBackend, operator, setThreads, useBackend } from '../../lib/index.js';
-import { isOpen, type BackendName } from '../../lib/tensor/backend.js';
+import { BACKENDS, isOpen, type BackendName } from '../../lib/tensor/backend.js';
 import { measure, type Timing } from '../bench/measure.js';
 import { redCases, timeRow } from '../bench/operators.js';
 import { operatorRows } from '../bench/suites.js';
@@ -55,7 +55,7 @@ Times are medians of up to seven samples. Other work on the machine makes them l
     const plan: Plan = {
       filter: filterOf(positionals[0]),
       threads: listOf(values.threads, os.availableParallelism() > 1 ? '1,2' : '1').map(threadCount),
-      backends: listOf(values.backend, 'cpu,wasm') as BackendName[],
+      backends: listOf(values.backend, 'cpu,wasm').map(backendName),
       context,
       rows: [],
       red: [],
@@ -64,6 +64,8 @@ Times are medians of up to seven samples. Other work on the machine makes them l
     await benchCopy(plan);
     await benchOperators(plan);
     await benchTraining(plan);
+    if (plan.rows.length + plan.red.length === 0)
+      throw new UsageError(`FILTER must match a row of the chosen backends, got "${positionals[0] ?? ''}"`);
     report(plan, values.json === true);
     return plan.red.length > 0 ? 1 : 0;
   },
@@ -79,6 +81,12 @@ function filterOf(text: string | undefined): RegExp {
 
 function listOf(text: string | undefined, fallback: string): string[] {
   return (text ?? fallback).split(',').map((part) => part.trim());
+}
+
+function backendName(text: string): BackendName {
+  const found = BACKENDS.find((name) => name === text);
+  if (!found) throw new UsageError(`--backend must be among ${BACKENDS.join(', ')}, got "${text}"`);
+  return found;
 }
 
 function threadCount(text: string): number {

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { conform, openBackend, operator } from '../../lib/index.js';
 import { ArgumentError, DataError, DtypeError, ShapeError } from '../../lib/core/errors.js';
-import { BACKENDS, type BackendName, type Form } from '../../lib/tensor/backend.js';
+import { BACKENDS, FORMS, type Form } from '../../lib/tensor/backend.js';
+import { casesOf } from '../../lib/tensor/cases.js';
 import type { Params } from '../../lib/tensor/operator.js';
 import { evaluate, type EvalRequest } from '../eval/run-case.js';
 import { describeRecord } from './ops.js';
@@ -44,25 +45,8 @@ A missing, extra or mis-shaped input is exit code 2 with one JSON error on stand
     if (values.cases !== undefined) return runCases(values.cases, context);
     if (positionals.length !== 1) throw new UsageError('eval needs one operator, or --cases FILE');
     const [op] = positionals;
-    if (values.describe) {
-      context.json(describeRecord(operator(op).record));
-      return 0;
-    }
-    if (values.form === 'all' || values.backend === 'all')
-      return compareForms(op, values.form, values.backend, values.json === true, context);
-    if (!values.inputs || !values.output) throw new UsageError('eval needs --inputs and --output');
-    const request: EvalRequest = {
-      op,
-      inputs: values.inputs,
-      output: values.output,
-      form: values.form,
-      backend: values.backend,
-      grad: values.grad,
-      params: paramsOf(values.params),
-    };
     try {
-      await evaluate(request, process.cwd());
-      return 0;
+      return await runOne(op, values, context);
     } catch (error) {
       if (!isWrongInput(error)) throw error;
       context.json({ error: { name: error.name, message: error.message } });
@@ -70,6 +54,31 @@ A missing, extra or mis-shaped input is exit code 2 with one JSON error on stand
     }
   },
 };
+
+interface Options {
+  inputs?: string;
+  output?: string;
+  form?: string;
+  backend?: string;
+  params?: string;
+  grad?: boolean;
+  describe?: boolean;
+  json?: boolean;
+}
+
+async function runOne(op: string, values: Options, context: VerbContext): Promise<number> {
+  if (values.describe) {
+    context.json(describeRecord(operator(op).record));
+    return 0;
+  }
+  if (values.form === 'all' || values.backend === 'all')
+    return compareForms(op, values.form ?? 'all', values.backend ?? 'all', values.json === true, context);
+  if (!values.inputs || !values.output) throw new UsageError('eval needs --inputs and --output');
+  const { inputs, output, form, backend, grad } = values;
+  const request: EvalRequest = { op, inputs, output, form, backend, grad, params: paramsOf(values.params) };
+  await evaluate(request, process.cwd());
+  return 0;
+}
 
 function isWrongInput(error: unknown): error is Error {
   return (
@@ -91,7 +100,7 @@ function paramsOf(text: string | undefined): Params | undefined {
 
 async function runCases(path: string, context: VerbContext): Promise<number> {
   const file = resolve(path);
-  const lines = (await readFile(file, 'utf8')).split('\n').filter((l) => l.trim() !== '');
+  const lines = (await readCases(file)).split('\n').filter((l) => l.trim() !== '');
   let failures = 0;
   for (const [index, text] of lines.entries()) {
     context.signal.throwIfAborted();
@@ -102,8 +111,8 @@ async function runCases(path: string, context: VerbContext): Promise<number> {
       milliseconds: 0,
     };
     try {
-      const request = JSON.parse(text) as EvalRequest & { id?: unknown };
-      result.id = request.id ?? index;
+      const request = JSON.parse(text) as { id?: unknown } | null;
+      result.id = request?.id ?? index;
       await evaluate(request, dirname(file));
     } catch (error) {
       failures++;
@@ -115,13 +124,28 @@ async function runCases(path: string, context: VerbContext): Promise<number> {
   return failures > 0 ? 1 : 0;
 }
 
+async function readCases(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--cases must be a readable file, got ${file} (${(error as Error).message})`);
+  }
+}
+
+function checkChoice(option: string, value: string, allowed: readonly string[]): void {
+  if (value !== 'all' && !allowed.includes(value))
+    throw new UsageError(`${option} must be all or one of ${allowed.join(', ')}, got "${value}"`);
+}
+
 async function compareForms(
   id: string,
-  form: string | undefined,
-  backend: string | undefined,
+  form: string,
+  backend: string,
   json: boolean,
   context: VerbContext,
 ): Promise<number> {
+  checkChoice('--form', form, FORMS);
+  checkChoice('--backend', backend, BACKENDS);
   const op = operator(id);
   const rows: {
     form: string;
@@ -133,7 +157,7 @@ async function compareForms(
     ok: boolean;
   }[] = [];
   const skipped: { backend: string; reason: string }[] = [];
-  for (const b of BACKENDS.filter((name) => backend === undefined || backend === 'all' || backend === name)) {
+  for (const b of BACKENDS.filter((name) => backend === 'all' || backend === name)) {
     try {
       await openBackend(b);
     } catch (error) {
@@ -141,10 +165,10 @@ async function compareForms(
       continue;
     }
     for (const [f, backends] of Object.entries(op.record.forms))
-      if (backends?.[b] && f !== 'step' && (form === undefined || form === 'all' || form === f))
-        for (const c of op.record.cases) {
+      if (backends?.[b] && (form === 'all' || form === f))
+        for (const c of casesOf(op.record, f as Form)) {
           context.signal.throwIfAborted();
-          for (const r of await conform(op, c, f as Form, b as BackendName))
+          for (const r of await conform(op, c, f as Form, b))
             rows.push({
               form: f,
               backend: b,
@@ -164,5 +188,7 @@ async function compareForms(
       );
     for (const s of skipped) context.out(`skipped ${s.backend}: ${s.reason}`);
   }
-  return rows.every((r) => r.ok) ? 0 : 1;
+  if (rows.length === 0)
+    context.progress(`eval: nothing was compared; ${id} has no such form and backend here`);
+  return rows.length > 0 && rows.every((r) => r.ok) ? 0 : 1;
 }

@@ -39,7 +39,8 @@ bytes that are not UTF-8 appear as replacement characters.
     if (mode !== 'step' && mode !== 'recompute')
       throw new UsageError(`--mode must be step or recompute, got "${mode}"`);
     const temperature = Number(values.temperature ?? 0.8);
-    if (!(temperature >= 0)) throw new UsageError(`--temperature must be 0 or more, got "${values.temperature}"`);
+    if (!(temperature >= 0))
+      throw new UsageError(`--temperature must be 0 or more, got "${values.temperature}"`);
     const { model, params, step } = decodeModel(await readBytes(positionals[0]));
     context.progress(`${model.config.kind}, ${model.parameterCount} parameters, ${step} training steps`);
     const prompt = values.prompt ?? '\n';
@@ -62,6 +63,10 @@ bytes that are not UTF-8 appear as replacement characters.
       if (values.json) pieces.push(text);
       else process.stdout.write(text);
     }
+    // What is left of an unfinished character.
+    const rest = decoder.decode();
+    if (values.json) pieces.push(rest);
+    else process.stdout.write(rest);
     const bytesPerSecond = count / ((performance.now() - started) / 1000);
     if (values.json) context.json({ prompt, text: pieces.join(''), bytes: count, bytesPerSecond });
     else context.out('');

@@ -22,6 +22,23 @@ export interface EvalRequest {
 
 const GRAD = 'grad.';
 
+/** A request read from JSON, with the fields that everything else relies on. */
+function checkRequest(value: unknown): asserts value is EvalRequest {
+  const fail = (condition: string, got: unknown): never => {
+    throw new ArgumentError(`eval: ${condition}, got ${JSON.stringify(got) ?? 'nothing'}`);
+  };
+  if (!isObject(value)) return fail('a request must be a JSON object', value);
+  for (const name of ['op', 'inputs', 'output'])
+    if (typeof value[name] !== 'string') fail(`${name} must be a string`, value[name]);
+  if (value.params !== undefined && !isObject(value.params))
+    fail('params must be a JSON object', value.params);
+  if (value.grad !== undefined && typeof value.grad !== 'boolean') fail('grad must be a boolean', value.grad);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function oneOf<T extends string>(
   name: string,
   value: string | undefined,
@@ -56,6 +73,10 @@ function inputTensors(
   for (const spec of op.record.inputs)
     if (!spec.optional && !inputs[spec.name])
       throw new ArgumentError(`eval: input ${spec.name} of ${op.record.id} must be given, got none`);
+  if (grad && Object.keys(seeds).length === 0)
+    throw new ArgumentError(
+      `eval: inputs must hold a gradient of at least one output (${op.record.outputs.map((o) => GRAD + o.name).join(', ')}), got none`,
+    );
   return { inputs, seeds };
 }
 
@@ -68,8 +89,9 @@ async function collect(into: Record<string, StoredTensor>, tensors: Tensors, pre
     };
 }
 
-/** Runs one request; paths are relative to `folder`. */
-export async function evaluate(request: EvalRequest, folder: string): Promise<void> {
+/** Runs one request; paths are relative to `folder`. @throws ArgumentError for a field of the wrong type */
+export async function evaluate(request: unknown, folder: string): Promise<void> {
+  checkRequest(request);
   const at = (path: string) => (isAbsolute(path) ? path : join(folder, path));
   const op = operator(request.op);
   const backend: BackendName = oneOf('backend', request.backend, BACKENDS) ?? 'cpu';

@@ -1,4 +1,5 @@
 // Functions WGSL lacks or leaves imprecise. exp only ever sees non-positive numbers here.
+// include shared/number.wgsl
 
 // log(1 + u) for 0 <= u <= 1, as 2 artanh(u / (2 + u)): the builtin log has an absolute error of 2^-21 near 1.
 fn log1p(u: f32) -> f32 {

@@ -33,6 +33,8 @@ export function stridesOf(shape: Shape): number[] {
 
 /** Turns a possibly negative axis into 0..rank-1. */
 export function normalAxis(where: string, axis: number, rank: number): number {
+  if (rank === 0)
+    throw new ShapeError(`${where}: tensor must have at least one axis, got a scalar and axis ${show(axis)}`);
   const a = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || a < 0 || a >= rank)
     throw new ArgumentError(`${where}: axis must be an integer in [-${rank}, ${rank}), got ${show(axis)}`);

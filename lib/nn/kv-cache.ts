@@ -3,8 +3,9 @@
  * writes one row and copies nothing; on a GPU, where tensors are immutable, appending makes a longer tensor.
  */
 import type { Dtype } from '../core/dtype.js';
-import { ArgumentError, ShapeError, show } from '../core/errors.js';
+import { ArgumentError, DtypeError, ShapeError, show } from '../core/errors.js';
 import { softmaxAttention } from '../families/softmax-attention/index.js';
+import { sameShape } from '../core/shape.js';
 import { concat, slice } from '../ops/structure/index.js';
 import { keep } from '../tensor/scope.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -46,14 +47,22 @@ export class KeyValueCache {
   /**
    * Adds keys and values [B,T,H,K] and lets queries [B,T,Hq,K] of the same tokens attend causally to everything seen.
    * @returns [B,T,Hq,K]
-   * @throws ShapeError when k does not fit the cache's sizes
+   * No gradients flow to the tokens kept.
+   * @throws ShapeError when k or v does not fit the cache's sizes; DtypeError when a type or device changes
    */
   attend(q: Tensor, k: Tensor, v: Tensor): Tensor {
     const { batch, heads, size } = this.sizes;
-    if (k.shape[0] !== batch || k.shape[2] !== heads || k.shape[3] !== size)
-      throw new ShapeError(
-        `KeyValueCache: k must have shape [${batch},T,${heads},${size}], got ${show([...k.shape])}`,
-      );
+    for (const [name, t] of Object.entries({ k, v }))
+      if (!sameShape(t.shape, [batch, k.shape[1], heads, size]))
+        throw new ShapeError(
+          `KeyValueCache: ${name} must have shape [${batch},T,${heads},${size}], got ${show([...t.shape])}`,
+        );
+    const stored = this.#store?.keys;
+    for (const [name, t] of Object.entries({ q, k, v }))
+      if (t.dtype !== (stored ?? k).dtype || t.device !== (stored ?? k).device)
+        throw new DtypeError(
+          `KeyValueCache: ${name} must be ${(stored ?? k).dtype} on the ${(stored ?? k).device} like the keys kept, got ${t.toString()}`,
+        );
     if (k.device === 'gpu') this.#joinOnGpu(k, v);
     else this.#writeOnHost(k, v);
     this.#length += k.shape[1];

@@ -31,11 +31,21 @@ export interface FlatSpec {
 
 export type FlatStructure = number | readonly FlatStructure[] | { readonly [key: string]: FlatStructure };
 
-/** The layout of a tree: entries in insertion order, each aligned to VIEW_ALIGNMENT elements. */
+/**
+ * The layout of a tree: entries in insertion order, each aligned to VIEW_ALIGNMENT elements.
+ * @throws ArgumentError when one tensor stands at two paths: the flat buffer would train two copies
+ */
 export function flatSpec(tree: Tree): FlatSpec {
   const entries: FlatEntry[] = [];
   let length = 0;
+  const paths = new Map<Tensor, string>();
   for (const [path, t] of treeEntries(tree)) {
+    const other = paths.get(t);
+    if (other !== undefined)
+      throw new ArgumentError(
+        `flatten: tree must hold each tensor once, got the same one at ${other} and ${path}; let the model use one path twice`,
+      );
+    paths.set(t, path);
     entries.push({ path, shape: t.shape, offset: length, size: t.size });
     length += Math.ceil(t.size / VIEW_ALIGNMENT) * VIEW_ALIGNMENT;
   }

@@ -83,8 +83,8 @@ export function decodeSafetensors(bytes: Uint8Array, options: { f16?: 'widen' | 
   const { entries, metadata, dataStart } = readHeader(bytes);
   const tensors: Record<string, StoredTensor> = {};
   for (const entry of entries) {
-    // A copy: data in the file need not be aligned for typed arrays.
-    const raw = bytes.slice(dataStart + entry.begin, dataStart + entry.end).buffer;
+    // A copy: data in the file need not be aligned for typed arrays. Not slice(): that of Node's Buffer copies nothing.
+    const raw = new Uint8Array(bytes.subarray(dataStart + entry.begin, dataStart + entry.end)).buffer;
     Object.defineProperty(tensors, entry.name, {
       value: decodeTensor(entry, raw, options.f16 ?? 'widen'),
       enumerable: true,

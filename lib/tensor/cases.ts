@@ -2,6 +2,7 @@
 import type { Dtype } from '../core/dtype.js';
 import { Random } from '../core/random.js';
 import { patternShape, sizeOf, type Shape } from '../core/shape.js';
+import type { Form } from './backend.js';
 import type { DeviceName } from './storage.js';
 import type { InputSpec, OperatorCase, OperatorRecord, OptionalTensors } from './operator.js';
 import { tensor } from './tensor.js';
@@ -13,6 +14,11 @@ export function caseShape(c: OperatorCase, input: InputSpec): Shape {
   const pattern = input.shape.split('|')[0].trim();
   if (pattern === '*' || pattern.startsWith('...')) return Object.values(c.dims);
   return patternShape(pattern, c.dims);
+}
+
+/** Cases that a form can run: the one-token form takes those with one token. */
+export function casesOf(op: OperatorRecord, form: Form): readonly OperatorCase[] {
+  return form === 'step' ? op.cases.filter((c) => (c.dims.T ?? c.dims.Tq) === 1) : op.cases;
 }
 
 /** Names of the inputs present in a case: the required ones and those in `with`. */

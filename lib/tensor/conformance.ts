@@ -1,6 +1,6 @@
 /** One case of one record on one form and backend, forward and backward, against the f64 reference. */
 import { ArgumentError } from '../core/errors.js';
-import { compare, TOLERANCES, type Comparison } from '../core/compare.js';
+import { compare, FLOOR_FRACTION, TOLERANCES, type Comparison } from '../core/compare.js';
 import { Random } from '../core/random.js';
 import { withBackend, type BackendName, type Form } from './backend.js';
 import { caseInputs } from './cases.js';
@@ -97,7 +97,7 @@ export async function conform(
   const actual = await evaluate(op, c, form, backend, 'f32', seed);
   requireNames(op.record, expected);
   requireNames(op.record, actual);
-  const floor = op.record.floors?.[c.name]?.floor ?? 1e-6;
+  const floor = op.record.floors?.[c.name]?.floor ?? FLOOR_FRACTION;
   const found: Comparison[] = [];
   for (const kind of ['outputs', 'gradients'] as const) {
     const row = TOLERANCES[backend][kind === 'outputs' ? 'forward' : 'gradient'];

@@ -65,6 +65,8 @@ export class HostMemory {
   #liveBytes = 0;
   #pooledBytes = 0;
   #highWater = 0;
+  /** Tests set a word here; blocks are then handed out filled with it, so that unwritten elements are seen. */
+  poison: number | undefined;
 
   /** `limitBytes` lowers the maximum below what the platform gives. */
   constructor(limitBytes = Infinity) {
@@ -148,6 +150,7 @@ export class HostMemory {
     this.#live.set(ptr, block);
     this.#liveBytes += capacity;
     if (this.#liveBytes > this.#highWater) this.#highWater = this.#liveBytes;
+    if (this.poison !== undefined) this.u32(ptr, capacity / 4).fill(this.poison);
     return block;
   }
 

@@ -4,7 +4,7 @@ import { ArgumentError, DeviceError, DtypeError, ShapeError, show } from '../cor
 import { bindShape, patternShape, sameShape, type Dims, type Shape } from '../core/shape.js';
 import { currentBackend, isOpen, type BackendName, type Form } from './backend.js';
 import { noGrad, record, shouldRecord } from './tape.js';
-import { isTensor, Tensor } from './tensor.js';
+import { requireTensor, Tensor } from './tensor.js';
 
 export interface InputSpec {
   name: string;
@@ -248,10 +248,7 @@ function checkInputs(op: OperatorRecord, call: Call): void {
         );
       continue;
     }
-    if (!isTensor(t))
-      throw new ArgumentError(
-        `${op.id}: ${spec.name} must be a tensor, got ${show(t)}; wrap numbers with tensor()`,
-      );
+    requireTensor(op.id, spec.name, t);
     t.alive(op.id);
     checkDtype(op, spec, t, floats);
     bindShape(op.id, spec.name, spec.shape, t.shape, call.dims);
@@ -355,12 +352,4 @@ export function allocate(call: Call, shape: Shape, dtype?: Dtype): Tensor {
     Object.values(call.in).find((t) => t && (t.dtype === 'f32' || t.dtype === 'f64' || t.dtype === 'f16')) ??
     first;
   return Tensor.empty(shape, dtype ?? like?.dtype ?? 'f32', first?.device ?? 'host', call.op.id);
-}
-
-/** Throws ShapeError unless both shapes are equal. */
-export function requireSameShape(where: string, a: Tensor, b: Tensor): void {
-  if (!sameShape(a.shape, b.shape))
-    throw new ShapeError(
-      `${where}: shapes must be equal, got ${show([...a.shape])} and ${show([...b.shape])}`,
-    );
 }

@@ -2,7 +2,7 @@
 import { ArgumentError, DtypeError, ShapeError, show } from '../core/errors.js';
 import { sameShape } from '../core/shape.js';
 import type { Call, Implementation, Kernel, OperatorRecord, OptionalTensors, Tensors } from './operator.js';
-import { full, isTensor, Tensor } from './tensor.js';
+import { full, isTensor, setRecorded, Tensor } from './tensor.js';
 import { treeMap, treeTensors, type Tree } from './tree.js';
 
 interface Node {
@@ -26,6 +26,8 @@ const tapes: (Tape | null)[] = [];
 function activeTape(): Tape | null {
   return tapes.length ? tapes[tapes.length - 1] : null;
 }
+
+setRecorded((t) => activeTape()?.tracked.has(t.id) ?? false);
 
 function push<T>(tape: Tape | null, run: () => T): T {
   tapes.push(tape);
@@ -86,7 +88,8 @@ function recordNode(node: Node): void {
 }
 
 /**
- * Returns a function computing `fn`'s scalar value and its gradients with respect to the first argument, a tree.
+ * Returns a function computing `fn`'s scalar value and its gradients with respect to the first argument, a tree. A tensor
+ * that stands twice in the tree gets its whole gradient in both places.
  * Values: `{ value, grads, aux }`; `fn` may return a scalar tensor or `[scalar, aux]`.
  * @throws ArgumentError for a non-scalar loss, or when called while another tape records (no second derivatives)
  */

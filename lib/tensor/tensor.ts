@@ -10,7 +10,12 @@ import { requireGpuMemory, Storage, type DeviceName } from './storage.js';
 const BRAND = Symbol.for('assay.tensor');
 
 // Safety net only: scopes and dispose() are the mechanism, because V8 does not see these bytes.
-const abandoned = new FinalizationRegistry<Storage>((storage) => storage.release());
+const abandoned = new FinalizationRegistry<{ storage: Storage; reference: WeakRef<Tensor> }>(
+  ({ storage, reference }) => {
+    live.delete(reference);
+    storage.release();
+  },
+);
 const live = new Set<WeakRef<Tensor>>();
 let nextId = 1;
 
@@ -33,7 +38,7 @@ export class Tensor {
     this.storage = storage;
     this.size = sizeOf(shape);
     this.origin = origin;
-    abandoned.register(this, storage, this);
+    abandoned.register(this, { storage, reference: this.reference }, this);
     live.add(this.reference);
     adoptIntoScope(this);
   }
@@ -77,8 +82,11 @@ export class Tensor {
    */
   view(shape: Shape = this.shape, offset = 0, origin = this.origin): Tensor {
     const storage = this.alive('view');
-    if (offset + sizeOf(shape) > this.size)
-      throw new ShapeError(`view: shape must fit into ${this.size} elements, got ${show([...shape])}`);
+    checkShape('view', 'shape', shape);
+    if (!Number.isInteger(offset) || offset < 0 || offset + sizeOf(shape) > this.size)
+      throw new ShapeError(
+        `view: shape and offset must fit into ${this.size} elements, got ${show([...shape])} at ${show(offset)}`,
+      );
     return new Tensor(storage.retain(), [...shape], this.dtype, this.offset + offset, origin);
   }
 
@@ -144,8 +152,15 @@ export class Tensor {
     return { handle: storage.handle, offset: this.offset * width, size: Math.max(4, this.size * width) };
   }
 
-  /** Copies to the other device; a second handle when already there. Host to GPU is immediate. */
+  /**
+   * Copies to the other device; a second handle when already there. Host to GPU is immediate.
+   * @throws ArgumentError inside grad() for a tensor that needs a gradient: none would flow through the copy
+   */
   to(device: 'gpu'): Tensor {
+    if (isRecorded(this))
+      throw new ArgumentError(
+        `to: tensor must not need a gradient here, got ${this.toString()}; copy it before grad(), or inside noGrad()`,
+      );
     if (this.device === device) return this.view();
     const bytes = this.dataSync();
     const made = Tensor.empty(this.shape, this.dtype, 'gpu', 'to');
@@ -211,6 +226,21 @@ function typedView(dtype: Dtype, bytes: Uint8Array): HostArray {
   return new Uint16Array(buffer, byteOffset, byteLength / 2);
 }
 
+let isRecorded: (t: Tensor) => boolean = () => false;
+
+/** The tape registers here whether a tensor needs a gradient; it lies above the tensors. */
+export function setRecorded(test: (t: Tensor) => boolean): void {
+  isRecorded = test;
+}
+
+/** Throws ArgumentError unless `value` is a tensor. */
+export function requireTensor(where: string, name: string, value: unknown): asserts value is Tensor {
+  if (!isTensor(value))
+    throw new ArgumentError(
+      `${where}: ${name} must be a tensor, got ${show(value)}; wrap numbers with tensor()`,
+    );
+}
+
 /** True for tensors of this or another copy of the library. */
 export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
@@ -229,7 +259,7 @@ export function tensor(
   data: TensorData,
   options: { shape?: Shape; dtype?: Dtype; device?: DeviceName } = {},
 ): Tensor {
-  const flat = ArrayBuffer.isView(data) ? data : flatten(data);
+  const flat = ArrayBuffer.isView(data) ? numbers(data) : flatten(data);
   const shape = options.shape ?? (ArrayBuffer.isView(data) ? [flat.length] : nestedShape(data));
   checkShape('tensor', 'shape', shape);
   if (sizeOf(shape) !== flat.length)
@@ -242,10 +272,21 @@ export function tensor(
   if (dtype === 'f16') for (let i = 0; i < flat.length; i++) target[i] = getFloat16Bits(flat[i]);
   else if (isFloat(dtype)) (target as Float32Array).set(flat);
   else copyIntegers(target as Int32Array, flat, dtype);
-  if ((options.device ?? currentDevice()) === 'host') return made;
+  return onDevice(made, options.device);
+}
+
+/** A fresh host tensor, moved to the device asked for. */
+function onDevice(made: Tensor, device: DeviceName = currentDevice()): Tensor {
+  if (device === 'host') return made;
   const uploaded = made.to('gpu');
   made.dispose();
   return uploaded;
+}
+
+function numbers(data: ArrayBufferView): HostArray {
+  if (data instanceof DataView || data instanceof BigInt64Array || data instanceof BigUint64Array)
+    throw new ArgumentError(`tensor: data must be a typed array of numbers, got ${show(data)}`);
+  return data as HostArray;
 }
 
 /** A tensor with every element set to `value`. */
@@ -255,7 +296,12 @@ export function full(
   options: { dtype?: Dtype; device?: DeviceName } = {},
 ): Tensor {
   checkShape('full', 'shape', shape);
-  return tensor(new Float64Array(sizeOf(shape)).fill(value), { dtype: 'f32', ...options, shape });
+  const dtype = options.dtype ?? 'f32';
+  const made = Tensor.empty(shape, dtype, 'host', 'full');
+  const target = made.dataSync() as Float32Array;
+  if (!isFloat(dtype)) copyIntegers(target.subarray(0, 1), [value].slice(0, made.size), dtype);
+  target.fill(dtype === 'f16' ? getFloat16Bits(value) : value);
+  return onDevice(made, options.device);
 }
 
 export function zeros(shape: Shape, options: { dtype?: Dtype; device?: DeviceName } = {}): Tensor {
@@ -266,7 +312,7 @@ export function ones(shape: Shape, options: { dtype?: Dtype; device?: DeviceName
   return full(shape, 1, options);
 }
 
-function copyIntegers(target: Int32Array, source: ArrayLike<number>, dtype: Dtype): void {
+function copyIntegers(target: Int32Array | Float32Array, source: ArrayLike<number>, dtype: Dtype): void {
   const [low, high] = dtype === 'i32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
   for (let i = 0; i < source.length; i++) {
     const v = source[i];
@@ -296,13 +342,23 @@ function nestedShape(data: unknown): number[] {
 }
 
 function flatten(data: unknown): number[] {
-  if (typeof data === 'number') return [data];
-  if (!Array.isArray(data))
-    throw new ArgumentError(`tensor: data must be numbers or arrays of numbers, got ${show(data)}`);
-  const inner = data.map(flatten);
-  if (inner.some((row) => row.length !== inner[0].length))
-    throw new ShapeError('tensor: data must be rectangular, got rows of different lengths');
-  return inner.flat();
+  const shape = nestedShape(data);
+  const flat: number[] = [];
+  const visit = (value: unknown, depth: number): void => {
+    if (Array.isArray(value)) {
+      if (value.length !== shape[depth])
+        throw new ShapeError(
+          `tensor: data must be rectangular, got rows of different lengths or depths where ${show(shape)} is expected`,
+        );
+      for (const inner of value) visit(inner, depth + 1);
+    } else if (typeof value !== 'number')
+      throw new ArgumentError(`tensor: data must be numbers or arrays of numbers, got ${show(value)}`);
+    else if (depth !== shape.length)
+      throw new ShapeError(`tensor: data must be rectangular, got the number ${value} instead of a row`);
+    else flat.push(value);
+  };
+  visit(data, 0);
+  return flat;
 }
 
 /** Tensors alive in this process, for the memory table. */

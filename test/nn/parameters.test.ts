@@ -68,3 +68,10 @@ describe('the flat parameter buffer', () => {
     expect(kept.disposed).toBe(false);
   });
 });
+
+it('refuses a tree that holds one tensor twice, whose two copies would drift apart', () => {
+  const shared = zeros([2, 2]);
+  expect(() => flatten({ embedding: shared, head: shared })).toThrow(
+    /flatten: tree must hold each tensor once, got the same one at embedding and head/,
+  );
+});

@@ -149,3 +149,10 @@ describe('the safetensors writer', () => {
     expect(() => encodeSafetensors({ __metadata__: tensors.a })).toThrow(/must be a tensor name/);
   });
 });
+
+it('a file read into a Buffer of Node, which stands in the middle of a pool, decodes like any bytes', () => {
+  const bytes = encodeSafetensors({ w: { dtype: 'f32', shape: [3], data: Float32Array.of(1, 2, 3) } });
+  const buffer = Buffer.concat([Buffer.from('pad'), bytes]).subarray(3);
+  const { data } = decodeSafetensors(buffer).tensors.w;
+  expect(Array.from(data)).toEqual([1, 2, 3]);
+});

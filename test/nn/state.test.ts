@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compare } from '../../lib/core/compare.js';
 import { Random } from '../../lib/core/random.js';
-import { slice, useBackend } from '../../lib/index.js';
+import { slice, softmaxAttention, useBackend, withBackend } from '../../lib/index.js';
 import { createLanguageModel, disposeState, stateBytes } from '../../lib/nn/language-model.js';
 import { KeyValueCache } from '../../lib/nn/kv-cache.js';
 import { castTree } from '../../lib/nn/parameters.js';
@@ -108,4 +108,34 @@ it('names the shape when keys do not fit a cache', () => {
   expect(() => new KeyValueCache({ batch: 1, heads: 2, size: 4 }, 0)).toThrow(
     /capacity must be a positive integer/,
   );
+});
+
+it('names the values of another shape and the type that changed, which would fill the cache with something else', () => {
+  const cache = new KeyValueCache({ batch: 1, heads: 2, size: 4 });
+  const k = zeros([1, 1, 2, 4], { device: 'host' });
+  for (const shape of [
+    [1, 2, 2, 4],
+    [1, 1, 2, 3],
+  ])
+    expect(() => cache.attend(k, k, zeros(shape, { device: 'host' }))).toThrow(
+      /v must have shape \[1,T,2,4\]/,
+    );
+  cache.attend(k, k, k);
+  const wide = zeros([1, 1, 2, 4], { dtype: 'f64', device: 'host' });
+  expect(() => cache.attend(wide, wide, wide)).toThrow(/q must be f32 on the host like the keys kept/);
+  cache.dispose();
+});
+
+it('attention over a cache never reads the rows that are not in use, on any form of the host', () => {
+  const unused = [1, 2, NaN, Infinity];
+  const t = (values: number[]) => tensor(values, { shape: [1, values.length / 2, 1, 2], device: 'host' });
+  const [q, k] = [t([1, 0]), t([1, 0, 0, 1])];
+  for (const form of ['reference', 'parallel', 'chunk', 'step'] as const)
+    for (const backend of ['cpu', 'wasm'] as const) {
+      if (form === 'chunk' && backend === 'cpu') continue;
+      const run = (rows: Tensor, keys?: number) =>
+        withBackend(backend, () => softmaxAttention(q, rows, rows, { form, keys }).dataSync());
+      const whole = run(k);
+      expect(Array.from(run(t([1, 0, 0, 1, ...unused]), 2))).toEqual(Array.from(whole));
+    }
 });

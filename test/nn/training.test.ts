@@ -184,10 +184,11 @@ describe('the training loop', () => {
       onProgress: () => live.push(hostMemory.stats().liveBytes),
       progressEveryMs: 0,
     });
-    expect(new Set(live.slice(2)).size).toBe(1);
+    // Not more at any step; less when tensors that earlier tests left behind are collected meanwhile.
+    expect(Math.max(...live.slice(2))).toBe(live[2]);
     expect(hostMemory.stats().liveBlocks).toBeLessThanOrEqual(modelBlocks + 1);
     for (const t of treeTensors(result.params)) t.dispose();
-    expect(hostMemory.stats().liveBlocks).toBe(modelBlocks);
+    expect(hostMemory.stats().liveBlocks).toBeLessThanOrEqual(modelBlocks);
     expect(modelBlocks).toBeGreaterThanOrEqual(before);
     expect(memory()).toBeDefined();
   });

@@ -15,6 +15,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>; // [B, H, Tq]
 
 // include shared/attention.wgsl
+// include shared/number.wgsl
 var<workgroup> scores: array<f32, 272>;
 
 @compute @workgroup_size(16, 16)
@@ -48,13 +49,15 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
     var next = highest;
     // The bound is no constant on purpose: unrolling this loop and the next costs software drivers seconds.
     let size = min(TILE, params.tk - j0);
-    for (var j = 0u; j < size; j++) { next = max(next, scores[row * 17u + j]); }
+    for (var j = 0u; j < size; j++) { next = larger(next, scores[row * 17u + j]); }
     let shrink = exp(highest - next);
     total *= shrink;
     for (var c = 0u; c < COLUMNS; c++) { acc[c] *= shrink; }
     for (var j = 0u; j < size; j++) {
       let score = scores[row * 17u + j];
-      let p = select(0.0, exp(score - next), score > LOWEST * 0.5);
+      // Skipped, not weighted by 0: NaN of a key that is not seen stays out.
+      if (!(score > LOWEST * 0.5 || !isNumber(score))) { continue; }
+      let p = exp(score - next);
       total += p;
       let at = atKey(b, j0 + j, hk, params.v);
       for (var c = 0u; c < COLUMNS; c++) { acc[c] += p * f32(v[at + min(lane + c * TILE, params.v - 1u)]); }
@@ -64,10 +67,10 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
   }
   if (i >= params.tq) { return; }
   // A query that sees no key gives zeros.
-  let inverse = select(0.0, 1.0 / max(total, 1.0e-30), total > 0.0);
+  let inverse = select(0.0, 1.0 / larger(total, 1.0e-30), total > 0.0 || !isNumber(total));
   for (var c = 0u; c < COLUMNS; c++) {
     let column = lane + c * TILE;
     if (column < params.v) { y[atQuery(b, i, h, params.v) + column] = F(acc[c] * inverse); }
   }
-  if (lane == 0u) { lse[(b * params.heads + h) * params.tq + i] = select(0.0, highest + log(max(total, 1.0e-30)), total > 0.0); }
+  if (lane == 0u) { lse[(b * params.heads + h) * params.tq + i] = select(0.0, highest + log(larger(total, 1.0e-30)), total > 0.0 || !isNumber(total)); }
 }

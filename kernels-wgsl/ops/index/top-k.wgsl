@@ -1,5 +1,5 @@
 // The k largest of each row in falling order, lower index first among equals: each round takes the best element that
-// stands strictly after the one before it in that order. One workgroup a row.
+// stands strictly after the one before it in that order. NaN counts as the largest. One workgroup a row.
 alias F = f32; // define: f32 | f16
 
 struct Params { rows: u32, n: u32, k: u32, }
@@ -8,8 +8,9 @@ struct Params { rows: u32, n: u32, k: u32, }
 @group(0) @binding(2) var<storage, read_write> values: array<F>; // [rows, k]
 @group(0) @binding(3) var<storage, read_write> indices: array<i32>; // [rows, k]
 
+// include shared/number.wgsl
 const NONE = 0xffffffffu;
-var<workgroup> best: array<f32, 64>;
+var<workgroup> best: array<u32, 64>;
 var<workgroup> place: array<u32, 64>;
 
 @compute @workgroup_size(64)
@@ -17,13 +18,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let row = group.x + group.y * groups.x;
   if (row >= params.rows) { return; }
   let base = row * params.n;
-  var last = 0.0;
+  var last = 0u;
   var at = NONE;
   for (var round = 0u; round < params.k; round++) {
-    var v = 0.0;
+    var v = 0u;
     var p = NONE;
     for (var j = lane; j < params.n; j += 64u) {
-      let c = f32(x[base + j]);
+      let c = sortKey(f32(x[base + j]));
       let open = at == NONE || c < last || (c == last && j > at);
       if (open && (p == NONE || c > v)) {
         v = c;
@@ -48,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     at = place[0];
     workgroupBarrier();
     if (lane == 0u) {
-      values[row * params.k + round] = F(last);
+      values[row * params.k + round] = x[base + at];
       indices[row * params.k + round] = i32(at);
     }
   }

@@ -16,8 +16,8 @@ fn value(u: f32, v: f32) -> f32 {
     case 1u: { return u - v; }
     case 2u: { return u * v; }
     case 3u: { return u / v; }
-    case 4u: { return max(u, v); }
-    case 5u: { return min(u, v); }
+    case 4u: { return larger(u, v); }
+    case 5u: { return smaller(u, v); }
     default: { return power(u, v); }
   }
 }

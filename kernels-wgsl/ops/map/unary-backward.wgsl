@@ -23,7 +23,7 @@ fn slope(v: f32, f: f32) -> f32 {
     case 2u: { return 1.0 / v; }
     case 3u: { return 0.5 / f; }
     case 4u: { return -0.5 * f * f * f; }
-    case 5u: { return sign(v); }
+    case 5u: { return select(v, sign(v), isNumber(v)); }
     case 6u: { return 2.0 * v; }
     case 7u: { return f * sigmoid(-v); }
     case 8u: { return 1.0 - f * f; }

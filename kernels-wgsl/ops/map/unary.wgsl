@@ -21,13 +21,13 @@ fn value(v: f32) -> f32 {
     case 6u: { return v * v; }
     case 7u: { return sigmoid(v); }
     case 8u: { return tanhStable(v); }
-    case 9u: { return max(v, 0.0); }
+    case 9u: { return larger(v, 0.0); }
     case 10u: { return silu(v); }
     case 11u: { return v * sigmoid(1.5957691216057308 * (v + 0.044715 * v * v * v)); }
     case 12u: { return softplus(v); }
     case 13u: { return params.p * v + params.q; }
     case 14u: { return power(v, params.p); }
-    default: { return clamp(v, params.p, params.q); }
+    default: { return select(v, clamp(v, params.p, params.q), isNumber(v)); }
   }
 }
 

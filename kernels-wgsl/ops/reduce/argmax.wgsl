@@ -1,4 +1,4 @@
-// y = index of the largest element along the middle axis; the lowest index wins.
+// y = index of the largest element along the middle axis; the lowest index wins and NaN counts as the largest.
 alias F = f32; // define: f32 | f16
 
 struct Params { rows: u32, n: u32, inner: u32, }
@@ -6,7 +6,8 @@ struct Params { rows: u32, n: u32, inner: u32, }
 @group(0) @binding(1) var<storage, read> x: array<F>; // [outer, n, inner]
 @group(0) @binding(2) var<storage, read_write> y: array<i32>; // [outer, inner] = [rows]
 
-var<workgroup> values: array<f32, 64>;
+// include shared/number.wgsl
+var<workgroup> values: array<u32, 64>;
 var<workgroup> indices: array<u32, 64>;
 
 @compute @workgroup_size(64)
@@ -14,10 +15,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let row = group.x + group.y * groups.x;
   if (row >= params.rows) { return; }
   let base = (row / params.inner) * params.n * params.inner + row % params.inner;
-  var best = -3.4e38;
+  var best = 0u;
   var where_ = 0xffffffffu;
   for (var j = lane; j < params.n; j += 64u) {
-    let v = f32(x[base + j * params.inner]);
+    let v = sortKey(f32(x[base + j * params.inner]));
     if (where_ == 0xffffffffu || v > best) {
       best = v;
       where_ = j;

@@ -10,6 +10,7 @@ struct Params { rows: u32, n: u32, inner: u32, chunks: u32, chunk: u32, scale: f
 
 // include shared/linear.wgsl
 // include shared/exact-sum.wgsl
+// include shared/number.wgsl
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let row = linearIndex(id, groups);
@@ -22,7 +23,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   let last = min(first + params.chunk, params.n);
   var highest = -3.0e38;
   if (OP >= 2u) {
-    for (var j = first; j < last; j++) { highest = max(highest, f32(x[base + j * params.inner])); }
+    for (var j = first; j < last; j++) { highest = larger(highest, f32(x[base + j * params.inner])); }
   }
   var sum = vec2(0.0, 0.0);
   if (OP != 2u) {

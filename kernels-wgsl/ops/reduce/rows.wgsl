@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let last = min(first + params.chunk, params.n);
   var highest = LOWEST;
   if (OP >= 2u) {
-    for (var j = first + lane; j < last; j += LANES) { highest = max(highest, f32(x[base + j * params.inner])); }
+    for (var j = first + lane; j < last; j += LANES) { highest = larger(highest, f32(x[base + j * params.inner])); }
     highest = treeMax(highest, lane);
   }
   var sum = vec2(0.0, 0.0);

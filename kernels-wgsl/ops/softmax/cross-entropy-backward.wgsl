@@ -10,12 +10,13 @@ struct Params { count: u32, n: u32, }
 @group(0) @binding(5) var<storage, read_write> dlogits: array<F>; // [rows, V]
 
 // include shared/linear.wgsl
+// include shared/number.wgsl
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let i = linearIndex(id, groups);
   if (i >= params.count) { return; }
   let row = i / params.n;
-  let p = exp(min(f32(logits[i]) - lse[row].x - lse[row].y, 0.0));
-  let hit = select(0.0, 1.0, i32(i % params.n) == targets[row]);
+  let p = exp(smaller(f32(logits[i]) - lse[row].x - lse[row].y, 0.0));
+  let hit = select(0.0, 1.0, i32(i % params.n) == clamp(targets[row], 0, i32(params.n) - 1));
   dlogits[i] = F(f32(dloss[row]) * (p - hit));
 }

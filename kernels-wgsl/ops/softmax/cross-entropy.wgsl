@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if (row >= params.rows) { return; }
   let base = row * params.n;
   var highest = LOWEST;
-  for (var j = lane; j < params.n; j += LANES) { highest = max(highest, f32(logits[base + j])); }
+  for (var j = lane; j < params.n; j += LANES) { highest = larger(highest, f32(logits[base + j])); }
   highest = treeMax(highest, lane);
   var total = 0.0;
   for (var j = lane; j < params.n; j += LANES) { total += exp(f32(logits[base + j]) - highest); }

@@ -148,7 +148,7 @@ export interface SelectiveScanInputs {
   deltaBias?: Tensor;
   /** [B,D,N], or [S,D,N] packed */
   initialState?: Tensor;
-  /** i32 [S+1]; then B = 1 */
+  /** i32 [S+1]; then B = 1. Its values are checked on the host; on a GPU ranges are cut to T. */
   cuSeqlens?: Tensor;
 }
 

@@ -2,7 +2,7 @@
 import * as calls from '../../cpu/wasm/calls.js';
 import { ArgumentError } from '../../core/errors.js';
 import { matmul } from '../../ops/matmul/index.js';
-import { broadcastTo, permute, reshape } from '../../ops/structure/index.js';
+import { broadcastTo, permute, reshape, slice } from '../../ops/structure/index.js';
 import { add, affine, mul } from '../../ops/map/index.js';
 import { softmax } from '../../ops/softmax/index.js';
 import { allocate, type Call, type Implementation, type Kernel } from '../../tensor/operator.js';
@@ -12,20 +12,20 @@ import { sum } from '../../ops/reduce/index.js';
 import { Tensor, tensor } from '../../tensor/tensor.js';
 import { attentionView } from './reference.js';
 
-/** Additive mask [Tq, Tk] of causality and of unused cache rows: 0 where visible, -1e30 elsewhere (finite: softmax of it is exactly 0). */
-function mask(call: Call, like: Tensor): Tensor {
-  const { Tq, Tk } = call.dims;
-  const keys = (call.params.keys as number | undefined) ?? Tk;
-  const values = new Float64Array(Tq * Tk);
-  for (let i = 0; i < Tq; i++)
-    for (let j = call.params.causal ? i + 1 + keys - Tq : keys; j < Tk; j++) values[i * Tk + j] = -1e30;
-  return tensor(values, { shape: [Tq, Tk], dtype: like.dtype, device: like.device });
+/** Additive mask [Tq, keys] of causality: 0 where visible, -1e30 elsewhere (finite: softmax of it is exactly 0). */
+function mask(Tq: number, keys: number, like: Tensor): Tensor {
+  const values = new Float64Array(Tq * keys);
+  for (let i = 0; i < Tq; i++) for (let j = i + 1 + keys - Tq; j < keys; j++) values[i * keys + j] = -1e30;
+  return tensor(values, { shape: [Tq, keys], dtype: like.dtype, device: like.device });
 }
 
 /** softmax(scale Q K^T + mask) V with all scores in memory: O(Tq Tk) bytes. */
 function materialised(call: Call, q: Tensor, k: Tensor, v: Tensor): Tensor {
   const { B, Tq, Tk, H, Hkv, K, V } = call.dims;
   const scale = (call.params.scale as number | undefined) ?? 1 / Math.sqrt(K);
+  const keys = (call.params.keys as number | undefined) ?? Tk;
+  // Rows of a cache beyond the keys in use hold anything, NaN included: they are cut off, not masked.
+  const used = (t: Tensor) => (keys < Tk ? slice(t, 1, 0, keys) : t);
   const heads = (t: Tensor, n: number, d: number) => {
     const spread =
       H === Hkv || t === q
@@ -33,9 +33,9 @@ function materialised(call: Call, q: Tensor, k: Tensor, v: Tensor): Tensor {
         : reshape(broadcastTo(reshape(t, [B, n, Hkv, 1, d]), [B, n, Hkv, H / Hkv, d]), [B, n, H, d]);
     return permute(spread, [0, 2, 1, 3]);
   };
-  const scores = affine(matmul(heads(q, Tq, K), heads(k, Tk, K), { transposeB: true }), scale, 0);
-  const masked = call.params.causal || call.params.keys !== undefined ? add(scores, mask(call, q)) : scores;
-  return permute(matmul(softmax(masked), heads(v, Tk, V)), [0, 2, 1, 3]);
+  const scores = affine(matmul(heads(q, Tq, K), heads(used(k), keys, K), { transposeB: true }), scale, 0);
+  const masked = call.params.causal ? add(scores, mask(Tq, keys, q)) : scores;
+  return permute(matmul(softmax(masked), heads(used(v), keys, V)), [0, 2, 1, 3]);
 }
 
 /** The naive form: matrix products with the whole score matrix; its gradient is the tape's own. */

@@ -10,10 +10,12 @@ import { attentionGpu } from './gpu.js';
 import { attentionReference } from './reference.js';
 
 function check(call: Call): void {
-  const { Tq, Tk, H, Hkv } = call.dims;
+  const { Tq, Tk, H, Hkv, K, V } = call.dims;
   const keys = (call.params.keys as number | undefined) ?? Tk;
   if (Hkv === 0 || H % Hkv !== 0)
     throw new ShapeError(`softmax-attention: H must be a multiple of Hkv, got H = ${H} and Hkv = ${Hkv}`);
+  if (K === 0 || V === 0)
+    throw new ShapeError(`softmax-attention: K and V must be at least 1, got K = ${K} and V = ${V}`);
   if (keys > Tk || keys < 1)
     throw new ArgumentError(`softmax-attention: keys must lie in [1, ${Tk}], got ${keys}`);
   if (call.params.causal && Tq > keys)
@@ -39,7 +41,13 @@ const op = defineOperator({
   ],
   outputs: [{ name: 'y', shape: 'B Tq H V', doc: 'mixed values' }],
   parameters: {
-    scale: { type: 'number', default: undefined, doc: 'factor on the scores; default 1/sqrt(K)' },
+    scale: {
+      type: 'number',
+      default: undefined,
+      minimum: 0,
+      maximum: 3e38,
+      doc: 'factor on the scores; default 1/sqrt(K)',
+    },
     causal: { type: 'boolean', default: true, doc: 'query i sees keys up to i + keys - Tq' },
     keys: {
       type: 'integer',
@@ -68,6 +76,16 @@ const op = defineOperator({
     },
     { name: 'one', dims: { B: 2, Tq: 1, Tk: 1, H: 2, Hkv: 2, K: 4, V: 4 } },
     { name: 'decode', dims: { B: 2, Tq: 1, Tk: 37, H: 4, Hkv: 2, K: 16, V: 8 } },
+    {
+      name: 'cache',
+      dims: { B: 2, Tq: 3, Tk: 11, H: 2, Hkv: 1, K: 4, V: 5 },
+      params: { keys: 7 },
+    },
+    {
+      name: 'cache-full',
+      dims: { B: 1, Tq: 2, Tk: 70, H: 2, Hkv: 2, K: 4, V: 3 },
+      params: { keys: 65, causal: false },
+    },
     { name: 'tiles', dims: { B: 1, Tq: 67, Tk: 67, H: 2, Hkv: 2, K: 16, V: 16 } },
   ],
   floors: {

@@ -26,7 +26,7 @@ function order(where: string, x: Tensor, rows: number, n: number, descending: bo
   const indices = gpuEmpty(where, [rows, n], 'i32');
   const tiles = Math.ceil(n / 64);
   const defs = { T: x.dtype };
-  const overrides = { DESCENDING: descending ? 1 : 0 };
+  const overrides = { DESCENDING: descending ? 1 : 0, INTEGER: x.dtype === 'i32' ? 1 : 0 };
   dispatch({
     where,
     kernel: 'ops/index/rank',

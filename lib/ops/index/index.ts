@@ -10,7 +10,7 @@ import { argsortGpu, gatherGpu, scatterAddGpu, topKGpu } from './gpu.js';
 import * as reference from './reference.js';
 import { gatherWasm, scatterAddWasm } from './wasm.js';
 
-/** Ids are checked on the host; on a GPU kernels clamp, since a readback would stall every step. */
+/** Ids are checked on the host; on a GPU kernels stay inside the table, since a readback would stall every step. */
 function checkIds(call: Call, rows: number): void {
   const ids = call.in.ids!;
   if (ids.device === 'gpu') return;
@@ -62,7 +62,10 @@ function flatRows(t: Tensor): Tensor {
   return reshape(t, [width === 0 ? 0 : t.size / width, width]);
 }
 
-/** Rows `table[ids]`: [V,D] and i32 ids of any shape give [...ids, D]. @throws ArgumentError for an id outside [0, V) */
+/**
+ * Rows `table[ids]`: [V,D] and i32 ids of any shape give [...ids, D].
+ * @throws ArgumentError for an id outside [0, V) on the host; on a GPU it is clamped, since a check would wait for it
+ */
 export function gather(table: Tensor, ids: Tensor): Tensor {
   return gatherOp({ table, ids }).y;
 }
@@ -76,7 +79,9 @@ const scatterOp = defineOperator({
     { name: 'ids', shape: '...', dtypes: ['i32'], differentiable: false, doc: 'row numbers' },
   ],
   outputs: [{ name: 'y', shape: '*', doc: '[rows, D]' }],
-  parameters: { rows: { type: 'integer', default: undefined, required: true, minimum: 0, doc: 'rows of the table' } },
+  parameters: {
+    rows: { type: 'integer', default: undefined, required: true, minimum: 0, doc: 'rows of the table' },
+  },
   check: (call) => checkIds(call, call.params.rows as number),
   forms: {
     reference: { cpu: { forward: reference.scatterAdd } },
@@ -92,7 +97,10 @@ const scatterOp = defineOperator({
   sources: ['definition'],
 });
 
-/** Sums rows of `updates` into a [rows, D] table; collisions add in order of position, so results repeat bit for bit. */
+/**
+ * Sums rows of `updates` into a [rows, D] table; collisions add in order of position, so results repeat bit for bit.
+ * @throws ArgumentError for an id outside [0, rows) on the host; on a GPU such rows are left out
+ */
 export function scatterAdd(updates: Tensor, ids: Tensor, rows: number): Tensor {
   return scatterOp({ updates, ids }, { rows }).y;
 }
@@ -162,7 +170,7 @@ const argsortOp = defineOperator({
   sources: ['definition'],
 });
 
-/** i32 indices that sort the last axis; equal keys keep their order. */
+/** i32 indices that sort the last axis; equal keys keep their order, NaN counts as the largest. */
 export function argsort(x: Tensor, options: { descending?: boolean } = {}): Tensor {
   return argsortOp({ x }, options).indices;
 }

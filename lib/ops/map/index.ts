@@ -9,7 +9,7 @@ import {
   type OperatorCase,
 } from '../../tensor/operator.js';
 import { setAccumulate } from '../../tensor/tape.js';
-import { full, isTensor, type Tensor } from '../../tensor/tensor.js';
+import { full, isTensor, requireTensor, type Tensor } from '../../tensor/tensor.js';
 import { broadcastTo } from '../structure/index.js';
 import { affineGpu, binaryGpu, clampGpu, compareGpu, powerGpu, unaryGpu, whereGpu } from './gpu.js';
 import * as reference from './reference.js';
@@ -245,6 +245,8 @@ export function compare(
   relation: 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne',
   right: Tensor,
 ): Tensor {
+  requireTensor('compare', 'a', left);
+  requireTensor('compare', 'b', right);
   return compareOp(pair('compare', left, right), { relation }).y;
 }
 
@@ -286,6 +288,9 @@ const whereOp = defineOperator({
 
 /** a where `condition` is not 0, else b; all three broadcast. */
 export function where(condition: Tensor, left: Tensor, right: Tensor): Tensor {
+  requireTensor('where', 'condition', condition);
+  requireTensor('where', 'a', left);
+  requireTensor('where', 'b', right);
   const shape = broadcastShapes('where', broadcastShapes('where', left.shape, right.shape), condition.shape);
   return whereOp({
     condition: broadcastTo(condition, shape),

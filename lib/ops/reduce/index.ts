@@ -9,7 +9,7 @@ import {
   type Operator,
   type OperatorCase,
 } from '../../tensor/operator.js';
-import type { Tensor } from '../../tensor/tensor.js';
+import { requireTensor, type Tensor } from '../../tensor/tensor.js';
 import { affine, compare, exp, mul, power, sub } from '../map/index.js';
 import { broadcastTo, reshape } from '../structure/index.js';
 import { amaxGpu, argmaxGpu, logsumexpGpu, meanGpu, sumGpu, sumSquaresGpu } from './gpu.js';
@@ -131,6 +131,7 @@ const argmaxOp = defineReduction({
 
 function along(op: Operator): (x: Tensor, axis?: number, keepDims?: boolean) => Tensor {
   return (x, axis, keepDims = false) => {
+    requireTensor(op.record.id, 'x', x);
     if (axis === undefined) {
       const flat = op({ x: reshape(x, [x.size]) }, { axis: 0, keepDims: false }).y;
       return keepDims ? reshape(flat, new Array<number>(x.rank).fill(1)) : flat;
@@ -146,7 +147,7 @@ export const mean = along(meanOp);
 export const amax = along(amaxOp);
 /** log sum e^x without overflow. */
 export const logsumexp = along(logsumexpOp);
-/** i32 index of the largest element; the lowest index wins ties. */
+/** i32 index of the largest element; the lowest index wins ties, NaN counts as the largest. */
 export const argmax = along(argmaxOp);
 
 const sumSquaresOp = defineOperator({

@@ -58,19 +58,22 @@ export const logsumexp = floatReduction((x) => {
   const max = largest(x);
   return (start, stride, n) => {
     const m = max(start, stride, n);
+    if (m === Infinity || m === -Infinity) return m;
     let s = 0;
     for (let j = 0; j < n; j++) s += math.exp(x[start + j * stride] - m);
     return m + math.log(s);
   };
 });
 
-/** Index of the largest element, the lowest index winning ties. */
+/** Index of the largest element, the lowest index winning ties; NaN counts as the largest. */
 export const argmax: Kernel = (call) => {
   const x = call.in.x!.floats('ops/argmax');
   const y = allocate(call, reducedShape(call), 'i32');
   lines(call, y.dataSync(), (start, stride, n) => {
+    const key = (j: number) =>
+      x[start + j * stride] !== x[start + j * stride] ? Infinity : x[start + j * stride];
     let best = 0;
-    for (let j = 1; j < n; j++) if (x[start + j * stride] > x[start + best * stride]) best = j;
+    for (let j = 1; j < n; j++) if (key(j) > key(best)) best = j;
     return best;
   });
   return { y };

@@ -1,7 +1,7 @@
 /** Cumulative sum and associative scan (first-order linear recurrence). */
 import { normalAxis, sizeOf, type Dims } from '../../core/shape.js';
 import { defineOperator } from '../../tensor/operator.js';
-import type { Tensor } from '../../tensor/tensor.js';
+import { requireTensor, type Tensor } from '../../tensor/tensor.js';
 import { associativeScanGpu, cumsumGpu } from './gpu.js';
 import * as reference from './reference.js';
 import { associativeScanWasm, cumsumWasm } from './wasm.js';
@@ -37,6 +37,7 @@ const cumsumOp = defineOperator({
 
 /** Running sum along an axis, from the end when `reverse`. */
 export function cumsum(x: Tensor, axis = -1, options: { reverse?: boolean } = {}): Tensor {
+  requireTensor('cumsum', 'x', x);
   return cumsumOp({ x }, { axis: normalAxis('cumsum', axis, x.rank), ...options }).y;
 }
 

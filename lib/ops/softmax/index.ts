@@ -2,7 +2,7 @@
 import { ArgumentError } from '../../core/errors.js';
 import { sizeOf, type Dims } from '../../core/shape.js';
 import { defineOperator, type Call, type Implementation, type Operator } from '../../tensor/operator.js';
-import type { Tensor } from '../../tensor/tensor.js';
+import { requireTensor, type Tensor } from '../../tensor/tensor.js';
 import { normalAxis } from '../../core/shape.js';
 import { permute } from '../structure/index.js';
 import { crossEntropyGpu, logSoftmaxGpu, softmaxGpu } from './gpu.js';
@@ -55,6 +55,7 @@ const logSoftmaxOp = defineRows(
 
 function onAxis(op: Operator): (x: Tensor, axis?: number) => Tensor {
   return (x, axis = -1) => {
+    requireTensor(op.record.id, 'x', x);
     const a = normalAxis(op.record.id, axis, x.rank);
     if (a === x.rank - 1) return op({ x }).y;
     const axes = x.shape.map((_, i) => i);
@@ -105,7 +106,10 @@ const crossEntropyOp = defineOperator({
   sources: ['definition'],
 });
 
-/** Loss per row in nats: logits [..., V], i32 targets [...]. Take mean() for a batch. */
+/**
+ * Loss per row in nats: logits [..., V], i32 targets [...]. Take mean() for a batch.
+ * @throws ArgumentError for a target outside [0, V) on the host; on a GPU it is clamped, in the gradient too
+ */
 export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
   return crossEntropyOp({ logits, targets }).loss;
 }

@@ -1,5 +1,5 @@
 /** Structure operators on the GPU: strided views made contiguous, bit by bit for every dtype. */
-import type { Dtype } from '../../core/dtype.js';
+import { isFloat, type Dtype } from '../../core/dtype.js';
 import { DtypeError, ShapeError, show } from '../../core/errors.js';
 import { sizeOf, splitAt, stridesOf, type Shape } from '../../core/shape.js';
 import { bitsType, dispatch } from '../../gpu/dispatch.js';
@@ -109,6 +109,7 @@ export const castGpu: Implementation = {
       where: call.op.id,
       kernel: 'ops/structure/cast',
       defs: { S: x.dtype, T: dtype },
+      overrides: { INTEGER: isFloat(x.dtype) && !isFloat(dtype) ? 1 : 0 },
       tensors: { x, y },
       params: { count: x.size },
       threads: x.size,

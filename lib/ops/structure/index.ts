@@ -1,17 +1,10 @@
 /** Structure: reshape, permute, slice, concat, broadcast and cast. */
 import { DTYPES, type Dtype } from '../../core/dtype.js';
 import { ArgumentError, ShapeError, show } from '../../core/errors.js';
-import {
-  broadcastShapes,
-  checkShape,
-  normalAxis,
-  sameShape,
-  sizeOf,
-  type Dims,
-  type Shape,
-} from '../../core/shape.js';
-import { defineOperator, type Call, type Kernel, type OperatorCase } from '../../tensor/operator.js';
-import { full, type Tensor } from '../../tensor/tensor.js';
+import { checkShape, normalAxis, sameShape, sizeOf, type Dims, type Shape } from '../../core/shape.js';
+import { defineOperator, type Kernel, type OperatorCase } from '../../tensor/operator.js';
+import { full, requireTensor, type Tensor } from '../../tensor/tensor.js';
+import { checkAxes, checkAxis, checkParts, checkRange, checkSize, checkStretch, shapeOf } from './checks.js';
 import { broadcastToGpu, castGpu, concatGpu, permuteGpu, sliceGpu, sumToGpu } from './gpu.js';
 import * as reference from './reference.js';
 import { broadcastToWasm, permuteWasm, sumToWasm } from './wasm.js';
@@ -25,17 +18,6 @@ const outY = { name: 'y', shape: '*', doc: 'copy' } as const;
 
 const shapeParameter = (doc: string) =>
   ({ shape: { type: 'integers', default: undefined, required: true, doc } }) as const;
-
-/** The parameter `shape` of a call, which must be a shape. */
-function shapeOf(call: Call): number[] {
-  const { shape } = call.params;
-  checkShape(call.op.id, 'shape', shape);
-  return shape;
-}
-
-function checkAxis(call: Call): void {
-  normalAxis(call.op.id, call.params.axis as number, call.in[call.op.inputs[0].name]!.rank);
-}
 
 const view: Kernel = (call) => ({ y: call.in.x!.view(call.params.shape as number[], 0, 'ops/reshape') });
 
@@ -56,15 +38,9 @@ const reshapeOp = defineOperator({
   ],
 });
 
-function checkSize(x: Tensor, shape: Shape): void {
-  if (sizeOf(shape) !== x.size)
-    throw new ShapeError(
-      `reshape: shape must hold ${x.size} elements like ${show([...x.shape])}, got ${show([...shape])}`,
-    );
-}
-
 /** The same elements under another shape; one size may be -1. Nothing is copied. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  requireTensor('reshape', 'x', x);
   const unknown = shape.indexOf(-1);
   const known = sizeOf(shape.filter((d) => d !== -1));
   const target =
@@ -104,16 +80,9 @@ const permuteOp = defineOperator({
   ],
 });
 
-function checkAxes(x: Tensor, axes: readonly number[]): void {
-  const known = axes.every((a) => a >= 0 && a < x.rank);
-  if (!known || axes.length !== x.rank || new Set(axes).size !== x.rank)
-    throw new ArgumentError(
-      `permute: axes must be a permutation of 0..${x.rank - 1}, got ${show([...axes])}`,
-    );
-}
-
 /** Reorders axes: axis j of the result is axis `axes[j]` of x. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  requireTensor('permute', 'x', x);
   return permuteOp({ x }, { axes: axes.map((a) => normalAxis('permute', a, x.rank)) }).y;
 }
 
@@ -158,15 +127,9 @@ function pad(x: Tensor, axis: number, before: number, after: number): Tensor {
   return after > 0 ? concat([left, block(after)], axis) : left;
 }
 
-function checkRange(n: number, start: number, end: number): void {
-  if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > n || start > end)
-    throw new ArgumentError(
-      `slice: start and end must satisfy 0 <= start <= end <= ${n}, got ${show(start)} and ${show(end)}`,
-    );
-}
-
 /** The range [start, end) of one axis; negative indices count from the end. */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
+  requireTensor('slice', 'x', x);
   const a = normalAxis('slice', axis, x.rank);
   const n = x.shape[a];
   const from = start < 0 ? start + n : start;
@@ -177,6 +140,8 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
 
 /** Cuts an axis into pieces of the given sizes. */
 export function split(x: Tensor, sizes: readonly number[], axis: number): Tensor[] {
+  requireTensor('split', 'x', x);
+  checkShape('split', 'sizes', sizes);
   const a = normalAxis('split', axis, x.rank);
   if (sizes.reduce((s, d) => s + d, 0) !== x.shape[a])
     throw new ShapeError(`split: sizes must add up to ${x.shape[a]}, got ${show([...sizes])}`);
@@ -214,18 +179,10 @@ const concatOp = defineOperator({
   ],
 });
 
-function checkParts(parts: readonly Tensor[], axis: number): void {
-  const others = (t: Tensor) => t.shape.filter((_, i) => i !== axis);
-  for (const t of parts)
-    if (t.rank !== parts[0].rank || !sameShape(others(t), others(parts[0])) || t.dtype !== parts[0].dtype)
-      throw new ShapeError(
-        `concat: parts must agree in dtype and in every axis but ${axis}, got ${parts.map((p) => p.toString()).join('; ')}`,
-      );
-}
-
 /** Joins tensors along an axis; all other axes must agree. */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
   if (parts.length === 0) throw new ArgumentError('concat: parts must hold at least one tensor, got none');
+  for (const part of parts) requireTensor('concat', 'parts', part);
   const a = normalAxis('concat', axis, parts[0].rank);
   checkParts(parts, a);
   return parts.length === 1
@@ -253,16 +210,9 @@ const broadcastOp = defineOperator({
   ],
 });
 
-/** Broadcasting must lead from one shape to the other; the message names the shape of the tensor. */
-function checkStretch(where: string, from: Shape, to: Shape, own: Shape): void {
-  if (!sameShape(broadcastShapes(where, from, to), to))
-    throw new ShapeError(
-      `${where}: shape must ${own === from ? 'be reachable from' : 'broadcast to'} ${show([...own])}, got ${show([...(own === from ? to : from)])}`,
-    );
-}
-
 /** Repeats a tensor up to `shape` by NumPy's broadcasting rule. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  requireTensor('broadcastTo', 'x', x);
   if (sameShape(x.shape, shape)) return reshape(x, shape);
   return broadcastOp({ x }, { shape: [...shape] }).y;
 }
@@ -290,6 +240,7 @@ const sumToOp = defineOperator({
 
 /** Sums x down to `shape`: the transpose of broadcastTo. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
+  requireTensor('sumTo', 'x', x);
   if (sameShape(x.shape, shape)) return reshape(x, shape);
   return sumToOp({ x }, { shape: [...shape] }).y;
 }
@@ -307,7 +258,11 @@ const castOp = defineOperator({
   cases: [{ name: 'identity', dims: { M: 3, N: 5 }, params: { dtype: 'f32' } }] satisfies OperatorCase[],
 });
 
-/** Converts the element type. f32 to f16 rounds to nearest even; floats to integers truncate. */
+/**
+ * Converts the element type. f32 to f16 rounds to nearest even; floats to integers truncate; what lies outside the
+ * range becomes its nearest end (on a GPU the nearest f32 inside), NaN becomes 0. Between i32 and u32 the bits stay.
+ */
 export function cast(x: Tensor, dtype: Dtype): Tensor {
+  requireTensor('cast', 'x', x);
   return x.dtype === dtype ? reshape(x, x.shape) : castOp({ x }, { dtype }).y;
 }

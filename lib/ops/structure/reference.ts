@@ -1,6 +1,6 @@
 /** Copies that change where elements stand: plain loops, for every dtype of the host. */
 import { float16FromBits, getFloat16Bits } from '../../core/float16.js';
-import type { Dtype } from '../../core/dtype.js';
+import { isFloat, type Dtype } from '../../core/dtype.js';
 import { sizeOf, splitAt, stridesOf, type Shape } from '../../core/shape.js';
 import { allocate, type Call, type Kernel } from '../../tensor/operator.js';
 
@@ -115,7 +115,13 @@ export const sumTo: Kernel = (call) => {
   return { y };
 };
 
-/** Converts the element type. Floats to integers truncate towards zero. */
+/** Truncates towards zero and stays inside the type; NaN gives 0. */
+function toInteger(dtype: 'i32' | 'u32'): (v: number) => number {
+  const [low, high] = dtype === 'i32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+  return (v) => (v !== v ? 0 : Math.min(high, Math.max(low, Math.trunc(v))));
+}
+
+/** Converts the element type. */
 export const cast: Kernel = (call: Call) => {
   const x = call.in.x!;
   const dtype = call.params.dtype as Dtype;
@@ -124,7 +130,11 @@ export const cast: Kernel = (call: Call) => {
   const to = y.dataSync();
   const read = x.dtype === 'f16' ? (i: number) => float16FromBits(from[i]) : (i: number) => from[i];
   const write =
-    dtype === 'f16' ? getFloat16Bits : dtype === 'i32' || dtype === 'u32' ? Math.trunc : (v: number) => v;
+    dtype === 'f16'
+      ? getFloat16Bits
+      : isFloat(x.dtype) && (dtype === 'i32' || dtype === 'u32')
+        ? toInteger(dtype)
+        : (v: number) => v;
   for (let i = 0; i < to.length; i++) to[i] = write(read(i));
   return { y };
 };
