@@ -45,7 +45,7 @@ export async function runInChromium<T>(code: string, args: string[] = []): Promi
     browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', ...args] });
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    return (await page.evaluate(`import('/main.js').then((m) => m.main())`));
+    return await page.evaluate(`import('/main.js').then((m) => m.main())`);
   } finally {
     await browser?.close();
     server.close();
