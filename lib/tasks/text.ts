@@ -126,7 +126,11 @@ export const GENERATED_SEED = 1;
  */
 export async function openTrainingText(options: LoadOptions = {}): Promise<TrainingText> {
   const local = await findData('tiny-shakespeare', options);
-  if (!local) return generatedText();
+  if (!local) {
+    const generated = generatedText();
+    const advice = 'For Tiny Shakespeare run "npx --no assay data pull tiny-shakespeare" or set ASSAY_DATA.';
+    return { ...generated, note: `${generated.note} ${advice}` };
+  }
   const bytes = await readBytes(local.path);
   return {
     dataset: new ByteDataset('tiny-shakespeare', bytes),
@@ -144,9 +148,7 @@ export function generatedText(seed: number | string = GENERATED_SEED, length = 1
   return {
     dataset,
     sha256: bytesToHex(sha256(bytes)),
-    note:
-      `Generated text, ${length} bytes, seed ${seed}, entropy rate ${rate.toFixed(4)} bits per byte. ` +
-      'For Tiny Shakespeare run "npx --no assay data pull tiny-shakespeare" or set ASSAY_DATA.',
+    note: `Generated text, ${length} bytes, seed ${seed}, entropy rate ${rate.toFixed(4)} bits per byte.`,
     floor: ideal.bits / ideal.bytes,
     entropyRate: rate,
   };
