@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Set-up and start of the project, without dependencies: `npm start`, `npm test`, and the commands below.
 import { resolve } from 'node:path';
-import { nodeProblem, parseArguments, megabytes } from './setup/decide.mjs';
+import { nodeProblem, parseArguments, megabytes, writeProblem } from './setup/decide.mjs';
 import { runLab } from './setup/lab.mjs';
 import { takeLock } from './setup/lock.mjs';
 import { findPython } from './setup/machine.mjs';
@@ -104,7 +104,8 @@ async function main() {
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!(error instanceof SetupError)) throw error;
-  process.stderr.write(`\nset-up stopped: ${error.message}\n`);
+  const message = error instanceof SetupError ? error.message : writeProblem(error);
+  if (message === undefined) throw error;
+  process.stderr.write(`\nset-up stopped: ${message}\n`);
   process.exitCode = 1;
 }

@@ -14,7 +14,7 @@ export const verb: Verb = {
 CLAIM is an id such as mamba/operations-per-token. The citation names the claim, its place in the paper, the
 verdict, the criterion's hash, the runs that count and the commit.
 
-  --json   print {"claim", "text", "word", "criterion", "runs", "commit"}`,
+  --json   print {"claim", "text", "word", "criterion", "runs", "commit", "dirty"}`,
   async run(args, context) {
     const { values, positionals } = parseVerbArgs({
       args,
@@ -24,14 +24,14 @@ verdict, the criterion's hash, the runs that count and the commit.
     if (positionals.length !== 1) throw new UsageError('name one claim');
     const { paper, claim } = findClaim(positionals[0]);
     const judgement = judge(claim, await allRuns(context.root, paper.id));
-    const { code } = await codeState(context.root);
+    const { code, dirty } = await codeState(context.root);
     const criterion = claim.criterion ? criterionHash(claim) : null;
     const estimate = estimateText(judgement);
     const lines = [
       `"${claim.words}"`,
       `Claim ${claim.id}: ${paper.authors} (${paper.year}), ${paper.title}, arXiv ${claim.arxiv}, ${claim.place}.`,
       `Verdict: ${judgement.word} (${judgement.outcome}, scope ${judgement.scope}, evidence ${judgement.evidence}${estimate ? `, estimate ${estimate}` : ''}). ${judgement.why}`,
-      `Criterion ${criterion ?? 'none'}; runs ${judgement.counted.join(', ') || 'none'}; Assay commit ${code.commit}.`,
+      `Criterion ${criterion ?? 'none'}; runs ${judgement.counted.join(', ') || 'none'}; Assay commit ${code.commit}${dirty ? ' with uncommitted changes' : ''}.`,
     ];
     if (values.json)
       context.json({
@@ -41,6 +41,7 @@ verdict, the criterion's hash, the runs that count and the commit.
         criterion,
         runs: judgement.counted,
         commit: code.commit,
+        dirty,
       });
     else for (const line of lines) context.out(line);
     return 0;

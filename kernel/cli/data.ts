@@ -1,4 +1,5 @@
 /** `assay data`: lists the data sets and fetches them; nothing else in the project downloads data. */
+import { join } from 'node:path';
 import { CancelledError } from '../../lib/core/errors.js';
 import {
   findData,
@@ -38,10 +39,16 @@ Example: assay data pull tiny-shakespeare`,
   },
 };
 
+/** The project's own cache, wherever the command is given: `reproduce` looks there too. */
+const cacheOf = ({ root }: VerbContext): string => process.env['ASSAY_CACHE'] || join(root, '.assay', 'data');
+
 /** Where a data set is, in one word; a damaged file is named with what is wrong. */
-async function stateOf(manifest: DatasetManifest): Promise<{ here: string | null; problem?: string }> {
+async function stateOf(
+  manifest: DatasetManifest,
+  cache: string,
+): Promise<{ here: string | null; problem?: string }> {
   try {
-    return { here: (await findData(manifest.name))?.from ?? null };
+    return { here: (await findData(manifest.name, { cache }))?.from ?? null };
   } catch (error) {
     return { here: null, problem: (error as Error).message };
   }
@@ -49,7 +56,8 @@ async function stateOf(manifest: DatasetManifest): Promise<{ here: string | null
 
 async function list(json: boolean, context: VerbContext): Promise<number> {
   const rows = [];
-  for (const manifest of listManifests()) rows.push({ ...manifest, ...(await stateOf(manifest)) });
+  for (const manifest of listManifests())
+    rows.push({ ...manifest, ...(await stateOf(manifest, cacheOf(context))) });
   if (json) {
     context.json(rows);
     return 0;
@@ -69,8 +77,12 @@ async function pull(names: readonly string[], json: boolean, context: VerbContex
   const done = [];
   for (const manifest of wanted) {
     if (context.signal.aborted) throw new CancelledError('data pull: cancelled');
-    const options: LoadOptions = { signal: context.signal, onProgress: reporter(context) };
-    if (!(await findData(manifest.name))) {
+    const options: LoadOptions = {
+      cache: cacheOf(context),
+      signal: context.signal,
+      onProgress: reporter(context),
+    };
+    if (!(await findData(manifest.name, options))) {
       context.progress(
         `${manifest.name}: ${size(manifest.bytes)} from ${manifest.address} (${manifest.licence})`,
       );

@@ -1,5 +1,5 @@
 /** `assay doctor`: what this machine has, what it can run and for how long, and what to do about each gap. */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { loadSetup, type MachineFacts } from './setup-bridge.js';
@@ -66,8 +66,7 @@ export function diagnose(facts: MachineFacts, speed: number): DoctorReport {
   const folder = process.env['ASSAY_DATA'];
   const data = {
     ASSAY_DATA: folder ? resolve(folder) : null,
-    exists: !!folder && existsSync(folder),
-    entries: folder && existsSync(folder) ? readdirSync(folder).sort() : [],
+    ...dataEntries(folder),
   };
   const wasm = wasmFeatures();
   return {
@@ -83,6 +82,15 @@ export function diagnose(facts: MachineFacts, speed: number): DoctorReport {
     advice: adviceFor(facts, data, wasm),
     undo: facts.system.undo,
   };
+}
+
+/** What lies in the data folder; a file in its place, or a folder that cannot be read, is no data folder. */
+function dataEntries(folder: string | undefined): { exists: boolean; entries: string[] } {
+  try {
+    return folder ? { exists: true, entries: readdirSync(folder).sort() } : { exists: false, entries: [] };
+  } catch {
+    return { exists: false, entries: [] };
+  }
 }
 
 function nodeFacts(facts: MachineFacts): DoctorReport['node'] {
@@ -147,7 +155,8 @@ function adviceFor(facts: MachineFacts, data: DoctorReport['data'], wasm: Doctor
   if (!wasm.simd || !wasm.threads) advice.push('WebAssembly lacks SIMD or threads: use Node 20.19 or newer.');
   if (data.ASSAY_DATA === null)
     advice.push('ASSAY_DATA is not set: texts come from `assay data pull`, or generated text is used.');
-  else if (!data.exists) advice.push(`ASSAY_DATA names ${data.ASSAY_DATA}, which does not exist.`);
+  else if (!data.exists)
+    advice.push(`ASSAY_DATA names ${data.ASSAY_DATA}, which is not a folder that can be read.`);
   return advice;
 }
 

@@ -36,8 +36,14 @@ export async function loadPaper(name: string, root: string): Promise<Paper> {
   return paper;
 }
 
-/** One bundled module inside the project, so that `import ... from 'assay'` finds the library that is running. */
-async function transpile(file: string, root: string): Promise<string> {
+/** Hash of a paper's own code when it comes from a file, with all it imports but packages; undefined for a slug. */
+export async function codeOfFile(name: string, root: string): Promise<string | undefined> {
+  return isPath(name) ? sha256(await bundled(resolve(name), root)) : undefined;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+async function bundled(file: string, root: string): Promise<string> {
   const require = createRequire(join(root, 'package.json'));
   const { build } = require('esbuild') as typeof import('esbuild');
   const { outputFiles } = await build({
@@ -51,8 +57,13 @@ async function transpile(file: string, root: string): Promise<string> {
     logLevel: 'silent',
     absWorkingDir: dirname(file),
   });
-  const text = outputFiles[0].text;
-  const name = `${basename(file).replace(/\W+/g, '-')}.${createHash('sha256').update(text).digest('hex').slice(0, 12)}.mjs`;
+  return outputFiles[0].text;
+}
+
+/** One bundled module inside the project, so that `import ... from 'assay'` finds the library that is running. */
+async function transpile(file: string, root: string): Promise<string> {
+  const text = await bundled(file, root);
+  const name = `${basename(file).replace(/\W+/g, '-')}.${sha256(text).slice(0, 12)}.mjs`;
   const out = join(root, '.assay', 'papers', name);
   await mkdir(dirname(out), { recursive: true });
   await writeFile(out, text);

@@ -25,7 +25,7 @@ import type { BackendName } from '../../lib/tensor/backend.js';
 import { compressorBits } from '../baselines/compressor.js';
 import { codeState } from '../ledger/provenance.js';
 import { deviceCard } from './device.js';
-import { loadPaper } from './load-paper.js';
+import { codeOfFile, loadPaper } from './load-paper.js';
 import type { SetupPlan } from './messages.js';
 import { poolExecutor, taskFolder, type PoolOptions } from './pool.js';
 import { ProgressPrinter } from './progress.js';
@@ -73,7 +73,10 @@ export function workersFor(cores = availableParallelism()): number {
 export async function reproduce(options: ReproduceOptions): Promise<Reproduced> {
   const { root, size, backend, record, signal, progress } = options;
   const paper = await loadPaper(options.paper, root);
-  const state = await codeState(root);
+  const own = await codeOfFile(options.paper, root);
+  const checkout = await codeState(root);
+  // A paper from a file is no part of the commit that the run would name.
+  const state = own === undefined ? checkout : { ...checkout, dirty: true };
   if (record && state.dirty)
     throw new ArgumentError(
       'reproduce: the checkout must be clean for --record, got uncommitted changes; commit them, or leave out --record',
@@ -81,12 +84,17 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced> 
   const plan: SetupPlan = {
     size,
     backend,
-    cache: process.env['ASSAY_CACHE'] ?? join(root, '.assay', 'data'),
+    cache: process.env['ASSAY_CACHE'] || join(root, '.assay', 'data'),
     ...(options.generated ? { text: 'generated' as const } : {}),
   };
   const setup = await openSetup({ ...plan, signal });
   progress(`${paper.id}, size ${size}, backend ${backend}. ${setup.text.note}`);
-  if (state.dirty) progress('The code has uncommitted changes: the run is a preview and does not count.');
+  if (state.dirty)
+    progress(
+      own === undefined
+        ? 'The code has uncommitted changes: the run is a preview and does not count.'
+        : 'The paper is a file outside the committed code: the run is a preview and does not count.',
+    );
   const workers = backend === 'webgpu' ? 1 : (options.workers ?? workersFor());
   const folder = runsFolder(root, paper.id);
   const printer = new ProgressPrinter(progress, workers);
@@ -96,7 +104,13 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced> 
     setup: plan,
     folder: join(folder, 'tasks'),
     // What a preview has done never becomes part of a run that counts.
-    depends: { code: state.code.hash, lock: state.lock, text: setup.text.sha256, dirty: state.dirty },
+    depends: {
+      code: state.code.hash,
+      lock: state.lock,
+      text: setup.text.sha256,
+      dirty: state.dirty,
+      ...(own === undefined ? {} : { own }),
+    },
     workers,
     fresh: options.fresh,
     note: progress,

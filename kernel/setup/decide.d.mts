@@ -18,6 +18,7 @@ type Join = (...parts: string[]) => string;
 export function parseArguments(argv: string[]): Options;
 export function versionNumbers(text: string | undefined): number[];
 export function atLeast(version: number[], floor: number[]): boolean;
+export function writeProblem(error: { code?: string; path?: string }): string | undefined;
 export function nodeProblem(version: string): string | undefined;
 export function pythonCandidates(platform: string, env: Record<string, string | undefined>): string[][];
 export function pickPython(

@@ -72,6 +72,14 @@ export function nodeProblem(version) {
   return `Node ${version} is too old: install Node ${NODE_FLOOR.join('.')} or newer (22 or 24 recommended), then run the command again.`;
 }
 
+/** A sentence when set-up failed because it may not write or the disk is full, otherwise undefined. */
+export function writeProblem({ code, path }) {
+  const where = path ?? 'the project folder';
+  if (code === 'ENOSPC') return `the disk is full (${where}): free some space, then run the command again.`;
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(code)) return undefined;
+  return `${where} cannot be written (${code}): set-up keeps everything in the project's folder; copy the project to a folder you may write to.`;
+}
+
 /** Commands that may be a Python, best first; each is [command, ...arguments]. */
 export function pythonCandidates(platform, env) {
   const chosen = env.ASSAY_PYTHON ? [[env.ASSAY_PYTHON]] : [];

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { lockIsStale } from './decide.mjs';
+import { SetupError } from './progress.mjs';
 
 /** Takes the lock, waiting for another set-up to finish; resolves to a function that gives it back. */
 export async function takeLock(file, say, waitSeconds = 1800) {
@@ -23,7 +24,7 @@ export async function takeLock(file, say, waitSeconds = 1800) {
     }
     if (!announced) say(`another set-up (process ${holder.lock?.pid}) is at work here; waiting for it`);
     if (Date.now() > until)
-      throw new Error(
+      throw new SetupError(
         `another set-up (process ${holder.lock?.pid}) still holds ${file}: end it or remove that file`,
       );
     await new Promise((resolve) => setTimeout(resolve, 300));

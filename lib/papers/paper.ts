@@ -52,6 +52,8 @@ export interface Part {
   about: string;
   /** Tasks run in processes of their own, side by side, and are resumed when they were interrupted. */
   isolated: boolean;
+  /** Earlier parts whose results decide what this one does; it is left out when one of them is. */
+  needs?: readonly string[];
   /** Short tasks whose results `seconds` needs; they run before the experiment. */
   probes?: readonly Task[];
   /** Expected wall time with `workers` tasks at a time; `isDone` tells what an earlier run has finished. */

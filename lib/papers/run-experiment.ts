@@ -127,6 +127,11 @@ export async function runExperiment(paper: Paper, options: ExperimentOptions): P
   const skipped: { part: string; reason: string }[] = [];
   let planned = 0;
   for (const part of chosenParts(paper, options)) {
+    const lacking = part.needs?.find((name) => results[name] === undefined);
+    if (lacking !== undefined) {
+      skipped.push({ part: part.name, reason: `It needs the results of ${lacking}, which is left out.` });
+      continue;
+    }
     const expected = estimate.parts.find((entry) => entry.part === part.name)?.seconds ?? 0;
     if (planned + expected > budget) {
       skipped.push({
@@ -229,7 +234,14 @@ export function makeRun(
 /** Baselines that were recorded with a run. */
 export function baselinesOf(run: Run): Baseline[] {
   const rows = run.config['baselines'];
-  return Array.isArray(rows) ? (rows as Baseline[]) : [];
+  if (!Array.isArray(rows)) return [];
+  // A run file holds NaN and the infinities as texts, and its config may come from anywhere.
+  return (rows as unknown[]).flatMap((row): Baseline[] => {
+    const { name, value, unit, note } = (row ?? {}) as Record<string, unknown>;
+    const texts = [name, unit, note];
+    if (texts.some((text) => typeof text !== 'string')) return [];
+    return [{ name: String(name), value: Number(value ?? NaN), unit: String(unit), note: String(note) }];
+  });
 }
 
 /** A claim with what its runs say. */

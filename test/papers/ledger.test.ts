@@ -322,6 +322,9 @@ describe('the public word', () => {
     expect(word({ scope: 'S1' }, 'supports')).toBe('inconclusive');
     expect(word({ scope: 'S3' }, 'supports')).toBe('reproduced in shape');
     expect(word({ scope: 'S2', criterion: absolute }, 'supports')).toBe('inconclusive');
+    const nested: Analysis = { kind: 'all', of: [{ kind: 'all', of: [absolute.analysis] }] };
+    const buried = { ...absolute, analysis: nested };
+    expect(word({ scope: 'S2', criterion: buried }, 'supports')).toBe('inconclusive');
     expect(word({ scope: 'S0' }, 'refutes')).toBe('contradicted');
     expect(word({ scope: 'S4' }, 'refutes')).toBe('contradicted');
     expect(word({ scope: 'S2' }, 'refutes')).toBe('not reproduced');

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  baselinesOf,
   estimateExperiment,
   formatRun,
   listPapers,
@@ -17,6 +18,8 @@ import {
   runExperiment,
   type ExperimentEvent,
   type ExperimentResult,
+  type Part,
+  type Run,
   type Setup,
 } from '../../lib/papers/index.js';
 import { figures } from '../../lib/report/index.js';
@@ -143,6 +146,31 @@ describe('the language-model plan', () => {
     const budget = parts[1].seconds;
     const short = await runExperiment(mamba, { setup, only: ['counts', 'baselines'], budget });
     expect(short.skipped.map((entry) => entry.part)).toEqual(['counts']);
+  });
+
+  it('leaves out a part whose earlier part is left out, so that no untuned model is judged', async () => {
+    const training = mamba.parts(setup).find((part) => part.name === 'training');
+    expect(training?.needs).toEqual(['tuning']);
+    const quick = (name: string, seconds: number, needs?: string[]): Part => ({
+      name,
+      about: name,
+      isolated: false,
+      seconds: () => seconds,
+      tasks: () => [],
+      run: async () => null,
+      ...(needs ? { needs } : {}),
+    });
+    const paper = { ...mamba, parts: () => [quick('tuning', 10), quick('training', 1, ['tuning'])] };
+    const short = await runExperiment(paper, { setup, budget: 5 });
+    expect(short.skipped.map((entry) => entry.part)).toEqual(['tuning', 'training']);
+    expect(short.skipped[1].reason).toMatch(/needs the results of tuning/);
+    expect((await runExperiment(paper, { setup, budget: 20 })).skipped).toEqual([]);
+  });
+
+  it('reads baselines of a foreign run without trusting them', () => {
+    const row = { name: 'a', value: 'Infinity', unit: 'u', note: 'n' };
+    const config = { baselines: [row, { ...row, name: 7 }, null, 'text'] };
+    expect(baselinesOf({ config } as unknown as Run)).toEqual([{ ...row, value: Infinity }]);
   });
 
   it('stops when it is cancelled', async () => {

@@ -3,6 +3,7 @@ import type { Finding } from './analysis.js';
 import {
   KINDS,
   WORDS,
+  type Analysis,
   type Claim,
   type ClaimKind,
   type ControlResult,
@@ -57,9 +58,9 @@ export function rateEvidence(
 
 /** A criterion whose analysis states a shape (order, slope, difference, predicate), not an absolute value. */
 function hasShape(criterion: Criterion | undefined): boolean {
-  if (!criterion) return false;
-  const parts = criterion.analysis.kind === 'all' ? criterion.analysis.of : [criterion.analysis];
-  return parts.every((part) => part.kind !== 'value');
+  const absolute = (analysis: Analysis): boolean =>
+    analysis.kind === 'all' ? analysis.of.some(absolute) : analysis.kind === 'value';
+  return criterion !== undefined && !absolute(criterion.analysis);
 }
 
 /**

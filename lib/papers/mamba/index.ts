@@ -78,6 +78,7 @@ function trainingPart(
     name,
     about,
     isolated: setup.size !== 'smoke',
+    ...(name === 'training' ? { needs: ['tuning'] } : {}),
     probes: ARMS.map(probe),
     seconds: (probes, workers, isDone) => {
       probed.push(...probes.map((done) => done.result as unknown as LanguageProbe));

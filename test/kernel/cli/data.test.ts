@@ -33,6 +33,15 @@ afterEach(() => {
 });
 
 describe('assay data', () => {
+  it("looks in the project's own cache, wherever the command is given", async () => {
+    vi.stubEnv('ASSAY_CACHE', '');
+    mkdirSync(join(folder, '.assay', 'data', 'text'), { recursive: true });
+    writeFileSync(join(folder, '.assay', 'data', 'text', 'tinyshakespeare.txt'), 'short');
+    expect(await verb.run(['list', '--json'], context)).toBe(0);
+    const rows = recorded.json[0] as { name: string; problem?: string }[];
+    expect(rows.find((row) => row.name === 'tiny-shakespeare')?.problem).toContain(folder);
+  });
+
   it('lists every data set with its licence and where it is', async () => {
     mkdirSync(join(folder, 'mirror', 'text'), { recursive: true });
     writeFileSync(join(folder, 'mirror', 'text', 'tinyshakespeare.txt'), 'short');

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, vi } from 'vitest';
 import { diagnose, measureSpeed, wasmFeatures } from '../../../kernel/cli/doctor.js';
 import { dispatch } from '../../../kernel/cli/main.js';
 import type { MachineFacts } from '../../../kernel/cli/setup-bridge.js';
@@ -15,6 +16,14 @@ const bare: MachineFacts = {
 };
 
 describe('assay doctor', () => {
+  it('says so when ASSAY_DATA names a file', () => {
+    vi.stubEnv('ASSAY_DATA', fileURLToPath(import.meta.url));
+    const { data, advice } = diagnose(bare, 1e9);
+    vi.unstubAllEnvs();
+    expect(data).toMatchObject({ exists: false, entries: [] });
+    expect(advice.join(' ')).toMatch(/is not a folder that can be read/);
+  });
+
   it('prints one JSON document with everything scripts rely on', async () => {
     let stdout = '';
     const code = await dispatch(['doctor', '--json'], new AbortController().signal, {

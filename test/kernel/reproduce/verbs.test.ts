@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dispatch } from '../../../kernel/cli/main.js';
+import { codeOfFile } from '../../../kernel/reproduce/load-paper.js';
 import { papers } from '../../../lib/papers/index.js';
 import { formatRun } from '../../../lib/papers/index.js';
 import { makeRun } from '../../papers/ledger-fixtures.js';
@@ -103,7 +104,27 @@ describe('cite', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/arXiv 2312\.00752v2/);
     expect(stdout).toMatch(/Criterion [0-9a-f]{64}; runs/);
+    const document = JSON.parse((await assay('cite', claim.id, '--json')).stdout) as {
+      text: string;
+      dirty: boolean;
+    };
+    expect(document.text.endsWith(' with uncommitted changes.')).toBe(document.dirty);
     expect((await assay('cite', 'mamba/none')).stderr).toMatch(/claim must be one of mamba\/state-bytes/);
+  });
+});
+
+describe('a paper of a file', () => {
+  it('is told from an edited one by the hash of its code and of what it imports; a slug has none', async () => {
+    const [paper, part] = [join(folder, 'own.ts'), join(folder, 'part.ts')];
+    writeFileSync(paper, "export { steps } from './part.js';\n");
+    writeFileSync(part, 'export const steps: number = 1;\n');
+    const root = process.cwd();
+    const before = await codeOfFile(paper, root);
+    expect(before).toMatch(/^[0-9a-f]{64}$/);
+    expect(await codeOfFile(paper, root)).toBe(before);
+    writeFileSync(part, 'export const steps: number = 2;\n');
+    expect(await codeOfFile(paper, root)).not.toBe(before);
+    expect(await codeOfFile('mamba', root)).toBeUndefined();
   });
 });
 

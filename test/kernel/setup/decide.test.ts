@@ -18,6 +18,7 @@ import {
   venvPaths,
   versionNumbers,
   wantsBrowser,
+  writeProblem,
 } from '../../../kernel/setup/decide.mjs';
 
 const posixJoin = (...parts: string[]): string => posix.join(...parts);
@@ -206,5 +207,15 @@ describe('megabytes', () => {
     expect(megabytes(0)).toBe('0.0 MB');
     expect(megabytes(61.04e6)).toBe('61.0 MB');
     expect(megabytes(12e3)).toBe('0.01 MB');
+  });
+});
+
+describe('a folder that cannot be written', () => {
+  it('is named in a sentence with what to do; other errors stay what they are', () => {
+    expect(writeProblem({ code: 'EROFS', path: 'here' })).toMatch(
+      /^here cannot be written .* copy the project/,
+    );
+    expect(writeProblem({ code: 'ENOSPC' })).toMatch(/disk is full .* free some space/);
+    expect(writeProblem({ code: 'ENOENT' })).toBeUndefined();
   });
 });
