@@ -5,114 +5,18 @@ import { bindShape, patternShape, sameShape, type Dims, type Shape } from '../co
 import { currentBackend, isOpen, type BackendName, type Form } from './backend.js';
 import { noGrad, record, shouldRecord } from './tape.js';
 import { requireTensor, Tensor } from './tensor.js';
+import type {
+  Call,
+  Implementation,
+  InputSpec,
+  OperatorRecord,
+  OptionalTensors,
+  Params,
+  ParameterSpec,
+  Tensors,
+} from './record.js';
 
-export interface InputSpec {
-  name: string;
-  /** Pattern of the dims alphabet, e.g. `B T D`, `... D`, `B T G N | D N`, `*`. */
-  shape: string;
-  /** Accepted element types; default f32 and f64. */
-  dtypes?: readonly Dtype[];
-  /** May be stored as f16 on a GPU. All such inputs of a call share one type; the others stay f32, as do sums. */
-  half?: boolean;
-  optional?: boolean;
-  /** False for integers and for inputs no gradient flows to. Default true. */
-  differentiable?: boolean;
-  doc: string;
-}
-
-export interface OutputSpec {
-  name: string;
-  shape: string;
-  doc: string;
-  /** False where no gradient flows back, e.g. indices. Default true. */
-  differentiable?: boolean;
-}
-
-export interface ParameterSpec {
-  type: 'number' | 'integer' | 'boolean' | 'string' | 'integers';
-  default: number | boolean | string | readonly number[] | undefined;
-  minimum?: number;
-  maximum?: number;
-  oneOf?: readonly string[];
-  /** There is no default: a call without it is an error. */
-  required?: boolean;
-  doc: string;
-}
-
-export type Params = Record<string, number | boolean | string | readonly number[] | undefined>;
-export type Tensors = Record<string, Tensor>;
-export type OptionalTensors = Record<string, Tensor | undefined>;
-
-/** What a kernel sees. The same object serves forward and backward. */
-export interface Call {
-  readonly op: OperatorRecord;
-  readonly in: OptionalTensors;
-  readonly params: Params;
-  readonly dims: Dims;
-  /** Sizes that `...` stood for. */
-  readonly lead: Shape;
-  /** True when a backward pass will follow: keep what it needs in `saved`. */
-  readonly training: boolean;
-  readonly saved: Tensors;
-  /** Backward only: outputs of the forward pass. */
-  out: Tensors;
-  /** Backward only: gradients of the outputs; undefined stands for zero. */
-  grad: OptionalTensors;
-  /** Backward only: does this input need a gradient? */
-  needs(name: string): boolean;
-}
-
-/** Reads tensors of one device, writes fresh ones. Every element of an output must be written. */
-export type Kernel = (call: Call) => OptionalTensors;
-
-export interface Implementation {
-  forward: Kernel;
-  /** Gradients by input name. Absent: the record's own `gradient` is used. */
-  backward?: Kernel;
-}
-
-export interface OperatorCase {
-  name: string;
-  dims: Dims;
-  params?: Params;
-  /** Shapes of inputs whose pattern is `*` or starts with `...`; default: all sizes of `dims` in order. */
-  shapes?: Record<string, Shape>;
-  /** Optional inputs present in this case. */
-  with?: readonly string[];
-  /** Part of the quick subset that also runs on software GPUs. Default true. */
-  gpu?: boolean;
-}
-
-export interface OperatorRecord {
-  id: string;
-  summary: string;
-  equation: string;
-  inputs: readonly InputSpec[];
-  outputs: readonly OutputSpec[];
-  parameters: Record<string, ParameterSpec>;
-  /** Layout of the carried state, for sequence operators. */
-  state?: string;
-  /** Forms x backends that exist; earlier forms are preferred. */
-  forms: Partial<Record<Form, Partial<Record<BackendName, Implementation>>>>;
-  /** Gradient written with other operators; serves every form and backend without a kernel of its own. */
-  gradient?: Kernel;
-  /** Checks beyond shapes and ranges (cuSeqlens, index ranges). Runs once per call on the host side. */
-  check?: (call: Call) => void;
-  flops(dims: Dims, params: Params): number;
-  bytes(dims: Dims, params: Params): number;
-  cases: readonly OperatorCase[];
-  /** Draws one input for a case; default is standard normal (integers need this). */
-  sample?: (
-    input: string,
-    shape: Shape,
-    uniform: () => number,
-    dims: Dims,
-    params: Params,
-  ) => ArrayLike<number> | undefined;
-  sources: readonly string[];
-  /** Cases whose error is measured otherwise, by name: the smallest denominator in the unit of the result, and why. */
-  floors?: Record<string, { floor: number; reason: string }>;
-}
+export type * from './record.js';
 
 export interface CallOptions {
   form?: Form;
@@ -199,7 +103,7 @@ function execute(op: OperatorRecord, inputs: OptionalTensors, given: Params, opt
   checkInputs(op, call);
   op.check?.(call);
   const backend = chooseBackend(op, present, options);
-  const implementation = resolve(op, backend, options);
+  const implementation = resolve(op, backend, options, call);
   // Kernels may be written with other operators; only this call goes on the tape.
   const outputs = noGrad(() => unobserved(call, () => implementation.forward(call))) as Tensors;
   for (const t of Object.values(outputs)) t.origin = op.id;
@@ -320,8 +224,15 @@ function chooseBackend(op: OperatorRecord, present: Tensor[], options: CallOptio
 }
 
 /** The implementation of a form on a backend. `wasm` falls back on the TypeScript kernel, which is as deterministic. */
-export function resolve(op: OperatorRecord, backend: BackendName, options: CallOptions = {}): Implementation {
-  const forms = options.form ? [options.form] : (Object.keys(op.forms) as Form[]).sort(preferFast);
+function resolve(
+  op: OperatorRecord,
+  backend: BackendName,
+  options: CallOptions,
+  { dims, params }: Pick<Call, 'dims' | 'params'>,
+): Implementation {
+  const preferred = options.form ?? op.prefer?.(backend, dims, params);
+  const rest = options.form ? [] : (Object.keys(op.forms) as Form[]).sort(preferFast);
+  const forms = preferred ? [preferred, ...rest] : rest;
   const chain: BackendName[] = backend === 'wasm' ? ['wasm', 'cpu'] : [backend];
   for (const b of chain)
     for (const form of forms) {
