@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { SIZES, listPapers, type Size } from '../../lib/papers/index.js';
 import { baselineText, verdictText } from '../../lib/report/index.js';
 import { BACKENDS, type BackendName } from '../../lib/tensor/backend.js';
-import { reproduce, type Reproduced } from '../reproduce/reproduce.js';
+import { reproduce, type Reproduced, type Reproduction } from '../reproduce/reproduce.js';
 import { clock } from '../reproduce/progress.js';
 import { isPath } from '../reproduce/load-paper.js';
 import { paperEntry } from './papers.js';
@@ -17,6 +17,7 @@ export const verb: Verb = {
 Prints an estimate, runs the experiment (Ctrl-C saves; the same command goes on from there), then prints the
 judged table and writes the run file and a page with figures to runs/PAPER/.
 
+  --experiment E  only these experiments of the paper, with commas between (default: all)
   --size S        smoke (seconds, proves the code path), lesson (minutes on 2 CPU cores; default), full (hours)
   --backend B     ${BACKENDS.join(', ')} (default: wasm)
   --budget TIME   leave out parts that do not fit, e.g. 90s, 20m, 2h
@@ -29,13 +30,17 @@ judged table and writes the run file and a page with figures to runs/PAPER/.
 Data: Tiny Shakespeare, from the folder ASSAY_DATA names or fetched with \`assay data pull tiny-shakespeare\`;
 without either, generated text of known entropy rate.
 
-Example: assay reproduce mamba --size lesson`,
+Experiments: ${listPapers()
+    .map((paper) => `${paper.id} (${paper.experiments.map(({ id }) => id).join(', ')})`)
+    .join('; ')}
+Example: assay reproduce mamba --size lesson --experiment selective-copying`,
   async run(args, context) {
     const { values, positionals } = parseVerbArgs({
       args,
       allowPositionals: true,
       options: {
         all: { type: 'boolean' },
+        experiment: { type: 'string' },
         size: { type: 'string' },
         backend: { type: 'string' },
         budget: { type: 'string' },
@@ -57,6 +62,9 @@ Example: assay reproduce mamba --size lesson`,
     const workers = positiveNumber('--workers', values.workers);
     if (workers !== undefined && !Number.isInteger(workers))
       throw new UsageError(`--workers must be an integer, got ${values.workers}`);
+    const experiments = values.experiment?.split(',').map((name) => name.trim());
+    if (experiments && names.length > 1)
+      throw new UsageError('--experiment is for one paper, got several papers');
     const done: Reproduced[] = [];
     for (const paper of names) {
       const result = await reproduce({
@@ -69,6 +77,7 @@ Example: assay reproduce mamba --size lesson`,
         generated: values.generated === true,
         signal: context.signal,
         progress: context.progress,
+        ...(experiments === undefined ? {} : { experiments }),
         ...(budget === undefined ? {} : { budget }),
         ...(workers === undefined ? {} : { workers }),
       });
@@ -96,30 +105,34 @@ export function parseTime(option: string, text: string | undefined): number | un
   return seconds;
 }
 
-function printResult(result: Reproduced, { out, root }: VerbContext): void {
+function printResult({ paper, done, judged, page }: Reproduced, { out, root }: VerbContext): void {
   out('');
-  out(`${result.paper.title} (${result.paper.authors}, ${result.paper.year}, arXiv ${result.paper.arxiv})`);
+  out(`${paper.title} (${paper.authors}, ${paper.year}, arXiv ${paper.arxiv})`);
   out('');
-  for (const line of verdictText(result.judged)) out(line);
-  if (result.baselines.length > 0) {
+  for (const line of verdictText(judged)) out(line);
+  for (const { baselines } of done) {
+    if (baselines.length === 0) continue;
     out('');
-    for (const line of baselineText(result.baselines)) out(line);
+    for (const line of baselineText(baselines)) out(line);
   }
-  for (const line of lossLines(result)) out(line);
+  for (const line of done.flatMap(lossLines)) out(line);
   out('');
-  out(`Took ${clock(result.took)}, estimated ${clock(result.estimated)}.`);
-  out(
-    `Run  ${relative(root, result.runFile)}${result.run.dirty ? '   (uncommitted changes: a preview, it does not count)' : ''}`,
-  );
-  out(`Page ${relative(root, result.page)}`);
+  for (const { experiment, run, runFile, took, estimated } of done) {
+    out(`${experiment.id}: took ${clock(took)}, estimated ${clock(estimated)}`);
+    out(
+      `  run ${relative(root, runFile)}${run.dirty ? '   (uncommitted changes: a preview, it does not count)' : ''}`,
+    );
+  }
+  out(`Page ${relative(root, page)}`);
 }
 
-/** Mean loss of each trained model, and how far it is above the floor where that is known. */
-function lossLines({ run, baselines }: Reproduced): string[] {
+/** Mean loss of each trained language model, and how far it is above the floor where that is known. */
+function lossLines({ experiment, run, baselines }: Reproduction): string[] {
   const floor = baselines.find((baseline) => baseline.name === 'entropy rate of the text');
-  const rows = Array.isArray(run.config['training'])
-    ? (run.config['training'] as { arm: string; rate: number; reporting: number | null }[])
-    : [];
+  const rows =
+    experiment.text && Array.isArray(run.config['training'])
+      ? (run.config['training'] as { arm: string; rate: number; reporting: number | null }[])
+      : [];
   return [...new Set(rows.map((row) => row.arm))].map((arm) => {
     const own = rows.filter((row) => row.arm === arm);
     const mean = own.reduce((sum, row) => sum + (row.reporting ?? Infinity), 0) / own.length;
@@ -129,21 +142,23 @@ function lossLines({ run, baselines }: Reproduced): string[] {
   });
 }
 
-function jsonResult(result: Reproduced, root: string): unknown {
-  const { run, baselines, took, estimated, skipped, text } = result;
+function jsonResult({ paper, done, judged, page, text }: Reproduced, root: string): unknown {
   return {
-    ...paperEntry(result.paper, result.judged),
-    run: {
-      id: run.id,
-      size: run.size,
-      backend: run.backend,
-      dirty: run.dirty,
-      file: relative(root, result.runFile),
-    },
-    page: relative(root, result.page),
-    text,
-    baselines,
-    seconds: { estimated, took },
-    skipped,
+    ...paperEntry(paper, judged),
+    experiments: done.map(({ experiment, run, runFile, baselines, took, estimated, skipped }) => ({
+      id: experiment.id,
+      run: {
+        id: run.id,
+        size: run.size,
+        backend: run.backend,
+        dirty: run.dirty,
+        file: relative(root, runFile),
+      },
+      baselines,
+      seconds: { estimated, took },
+      skipped,
+    })),
+    page: relative(root, page),
+    ...(text === undefined ? {} : { text }),
   };
 }

@@ -1,5 +1,5 @@
 /** One task in a process of its own: a crash or a lost device takes this task with it and nothing else. */
-import { openSetup } from '../../lib/papers/index.js';
+import { experimentOf, openSetup } from '../../lib/papers/index.js';
 import { loadPaper } from './load-paper.js';
 import type { CancelMessage, ChildMessage, StartMessage } from './messages.js';
 
@@ -17,8 +17,9 @@ async function work(message: StartMessage): Promise<void> {
   const paper = await loadPaper(message.paper, root);
   // One thread: the tasks themselves run side by side.
   const setup = await openSetup({ ...plan, threads: 1 });
-  const part = paper.parts(setup).find(({ name }) => name === message.part);
-  if (!part) throw new Error(`part must be one of ${paper.id}'s, got ${message.part}`);
+  const experiment = experimentOf(paper, message.experiment);
+  const part = experiment.parts(setup).find(({ name }) => name === message.part);
+  if (!part) throw new Error(`part must be one of ${experiment.id}'s, got ${message.part}`);
   const result = await part.run(task, {
     signal: controller.signal,
     progress: (progress) => void tell({ kind: 'progress', progress }),

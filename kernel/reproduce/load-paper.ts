@@ -26,7 +26,7 @@ export async function loadPaper(name: string, root: string): Promise<Paper> {
   const runnable = extname(file).endsWith('ts') ? await transpile(file, root) : file;
   const module = (await import(pathToFileURL(runnable).href)) as { paper?: Paper; default?: Paper };
   const paper = module.paper ?? module.default;
-  if (!paper || typeof paper.parts !== 'function' || typeof paper.claims?.flatMap !== 'function')
+  if (!paper || !Array.isArray(paper.experiments) || typeof paper.claims?.flatMap !== 'function')
     throw new ArgumentError(
       `reproduce: ${file} must export a paper (const paper: Paper), got ${Object.keys(module).join(', ') || 'nothing'}`,
     );

@@ -6,7 +6,7 @@ import type { Plain, Size, Task, TaskProgress } from '../../lib/papers/index.js'
 export interface SetupPlan {
   size: Size;
   backend: BackendName;
-  text?: 'generated';
+  text?: 'generated' | 'none';
   data?: string;
   cache: string;
 }
@@ -16,6 +16,7 @@ export interface StartMessage {
   kind: 'start';
   root: string;
   paper: string;
+  experiment: string;
   setup: SetupPlan;
   part: string;
   task: Task;

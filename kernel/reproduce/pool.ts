@@ -23,6 +23,8 @@ export interface PoolOptions {
   root: string;
   /** Slug or path, as given. */
   paper: string;
+  /** Name of the experiment whose parts run. */
+  experiment: string;
   setup: SetupPlan;
   /** Finished tasks and checkpoints live here. */
   folder: string;
@@ -96,11 +98,19 @@ async function runAll(
 export function taskFolder(
   part: string,
   task: Task,
-  options: Pick<PoolOptions, 'folder' | 'paper' | 'setup' | 'depends'>,
+  options: Pick<PoolOptions, 'folder' | 'paper' | 'experiment' | 'setup' | 'depends'>,
 ): string {
   const { size, backend } = options.setup;
   const key = hashText(
-    canonicalJson({ paper: options.paper, part, task: task.inputs, size, backend, depends: options.depends }),
+    canonicalJson({
+      paper: options.paper,
+      experiment: options.experiment,
+      part,
+      task: task.inputs,
+      size,
+      backend,
+      depends: options.depends,
+    }),
   );
   return join(options.folder, `${task.id.replace(/[^a-z0-9.-]/gi, '_')}.${key.slice(0, 16)}`);
 }
@@ -234,6 +244,7 @@ function spawnTask(
       kind: 'start',
       root: options.root,
       paper: options.paper,
+      experiment: options.experiment,
       setup: options.setup,
       part: part.name,
       task,

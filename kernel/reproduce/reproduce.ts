@@ -6,14 +6,20 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ArgumentError } from '../../lib/core/errors.js';
 import {
+  estimateExperiment,
+  experimentOf,
   makeRun,
   openSetup,
   preview,
   runExperiment,
   type Baseline,
-  type Findings,
+  type Estimate,
+  type Experiment,
+  type ExperimentOptions,
   type Judged,
   type Paper,
+  type Plain,
+  type Provenance,
   type Run,
   type Setup,
   type Size,
@@ -28,13 +34,15 @@ import { deviceCard } from './device.js';
 import { codeOfFile, loadPaper } from './load-paper.js';
 import type { SetupPlan } from './messages.js';
 import { poolExecutor, taskFolder, type PoolOptions } from './pool.js';
-import { ProgressPrinter } from './progress.js';
+import { clock, ProgressPrinter } from './progress.js';
 import { recordedFolder, runsFolder, saveRun, saveWords } from './runs.js';
 
 export interface ReproduceOptions {
   root: string;
   /** Slug, or path of a file that exports `paper`. */
   paper: string;
+  /** Names of experiments; default all. */
+  experiments?: readonly string[];
   size: Size;
   backend: BackendName;
   /** Seconds that may be spent. */
@@ -49,19 +57,26 @@ export interface ReproduceOptions {
   progress: (line: string) => void;
 }
 
-export interface Reproduced {
-  paper: Paper;
+/** One experiment that ran. */
+export interface Reproduction {
+  experiment: Experiment;
   run: Run;
-  judged: Judged[];
-  baselines: Baseline[];
-  /** Of the text, in one sentence. */
-  text: string;
   runFile: string;
-  page: string;
+  baselines: Baseline[];
   /** Seconds estimated and taken. */
   estimated: number;
   took: number;
   skipped: readonly { part: string; reason: string }[];
+}
+
+export interface Reproduced {
+  paper: Paper;
+  done: Reproduction[];
+  /** All claims of the paper by the runs just made. */
+  judged: Judged[];
+  /** Of the text, in one sentence; absent when nothing read it. */
+  text?: string;
+  page: string;
 }
 
 /** Trainings side by side: one a core, and memory for each. */
@@ -69,10 +84,62 @@ export function workersFor(cores = availableParallelism()): number {
   return Math.max(1, Math.min(cores, 8));
 }
 
-/** Runs the whole path for one paper. */
+/** An experiment that is ready to run. */
+interface Prepared {
+  experiment: Experiment;
+  estimate: Estimate;
+  options: ExperimentOptions;
+}
+
+/** What all experiments of one call share. */
+interface Session {
+  options: ReproduceOptions;
+  paper: Paper;
+  setup: Setup;
+  plan: SetupPlan;
+  workers: number;
+  depends: { readonly [name: string]: Plain };
+  provenance: Omit<Provenance, 'device'>;
+}
+
+/** Runs the whole path for one paper: all estimates, then one experiment after the other, each recorded when done. */
 export async function reproduce(options: ReproduceOptions): Promise<Reproduced> {
-  const { root, size, backend, record, signal, progress } = options;
+  const { root, size, backend, progress } = options;
   const paper = await loadPaper(options.paper, root);
+  const experiments = options.experiments?.map((id) => experimentOf(paper, id)) ?? paper.experiments;
+  const session = await openSession(options, paper, experiments);
+  const { setup } = session;
+  const text = experiments.some((experiment) => experiment.text) ? setup.text.note : undefined;
+  progress(`${paper.id}, size ${size}, backend ${backend}.${text === undefined ? '' : ` ${text}`}`);
+  const prepared: Prepared[] = [];
+  for (const experiment of experiments) prepared.push(await prepare(session, experiment));
+  if (prepared.length > 1)
+    progress(`Estimate of all ${prepared.length} experiments: ${clock(secondsOf(prepared))}`);
+  const done: Reproduction[] = [];
+  let left = options.budget ?? Infinity;
+  for (const entry of prepared) {
+    const { experiment } = entry;
+    progress(`${experiment.id} (${done.length + 1} of ${prepared.length}): ${experiment.about}`);
+    const result = await runOne(session, entry, left);
+    left -= result.spent;
+    done.push(result.reproduction);
+  }
+  const runs = done.map(({ run }) => run);
+  if (options.record) await saveWords(root, paper);
+  const judged = preview(paper, runs);
+  const page = await writePage(root, paper, judged, runs);
+  return { paper, done, judged, page, ...(text === undefined ? {} : { text }) };
+}
+
+const secondsOf = (prepared: readonly Prepared[]): number =>
+  prepared.reduce((sum, { estimate }) => sum + estimate.seconds, 0);
+
+async function openSession(
+  options: ReproduceOptions,
+  paper: Paper,
+  experiments: readonly Experiment[],
+): Promise<Session> {
+  const { root, size, backend, record, signal, progress } = options;
   const own = await codeOfFile(options.paper, root);
   const checkout = await codeState(root);
   // A paper from a file is no part of the commit that the run would name.
@@ -81,73 +148,83 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced> 
     throw new ArgumentError(
       'reproduce: the checkout must be clean for --record, got uncommitted changes; commit them, or leave out --record',
     );
-  const plan: SetupPlan = {
-    size,
-    backend,
-    cache: process.env['ASSAY_CACHE'] || join(root, '.assay', 'data'),
-    ...(options.generated ? { text: 'generated' as const } : {}),
-  };
-  const setup = await openSetup({ ...plan, signal });
-  progress(`${paper.id}, size ${size}, backend ${backend}. ${setup.text.note}`);
   if (state.dirty)
     progress(
       own === undefined
         ? 'The code has uncommitted changes: the run is a preview and does not count.'
         : 'The paper is a file outside the committed code: the run is a preview and does not count.',
     );
-  const workers = backend === 'webgpu' ? 1 : (options.workers ?? workersFor());
-  const folder = runsFolder(root, paper.id);
-  const printer = new ProgressPrinter(progress, workers);
-  const pool: PoolOptions = {
-    root,
-    paper: options.paper,
-    setup: plan,
-    folder: join(folder, 'tasks'),
+  const cache = process.env['ASSAY_CACHE'] || join(root, '.assay', 'data');
+  const plan: SetupPlan = { size, backend, cache, ...(options.generated ? { text: 'generated' } : {}) };
+  const reads = experiments.some((experiment) => experiment.text);
+  const setup = await openSetup({ ...plan, ...(reads ? {} : { text: 'none' as const }), signal });
+  return {
+    options,
+    paper,
+    setup,
+    plan,
+    workers: backend === 'webgpu' ? 1 : (options.workers ?? workersFor()),
     // What a preview has done never becomes part of a run that counts.
     depends: {
       code: state.code.hash,
       lock: state.lock,
-      text: setup.text.sha256,
       dirty: state.dirty,
       ...(own === undefined ? {} : { own }),
     },
+    provenance: state,
+  };
+}
+
+async function prepare(session: Session, experiment: Experiment): Promise<Prepared> {
+  const { options, paper, setup, workers, depends } = session;
+  const pool: PoolOptions = {
+    root: options.root,
+    paper: options.paper,
+    experiment: experiment.id,
+    setup: experiment.text ? session.plan : { ...session.plan, text: 'none' },
+    folder: join(runsFolder(options.root, paper.id), 'tasks'),
+    depends: experiment.text ? { ...depends, text: setup.text.sha256 } : depends,
     workers,
     fresh: options.fresh,
-    note: progress,
+    note: options.progress,
   };
-  const result = await runExperiment(paper, {
+  const experimentOptions: ExperimentOptions = {
     setup,
-    signal,
+    signal: options.signal,
     workers,
-    onEvent: (event) => printer.event(event),
-    ...(options.budget === undefined ? {} : { budget: options.budget }),
     isDone: (part, task) =>
       !options.fresh && existsSync(join(taskFolder(part.name, task, pool), 'result.json')),
     execute: poolExecutor(pool),
+  };
+  const estimate = await estimateExperiment(experiment, experimentOptions);
+  return { experiment, estimate, options: experimentOptions };
+}
+
+/** Runs and records one experiment; `spent` is what its parts were expected to take. */
+async function runOne(
+  { options, paper, setup, provenance, workers }: Session,
+  { experiment, estimate, options: prepared }: Prepared,
+  budget: number,
+): Promise<{ reproduction: Reproduction; spent: number }> {
+  const { root, backend, record, progress } = options;
+  const printer = new ProgressPrinter(progress, workers);
+  const result = await runExperiment(experiment, {
+    ...prepared,
+    estimate,
+    budget,
+    onEvent: (event) => printer.event(event),
   });
   for (const { part, reason } of result.skipped) progress(`${part} is left out. ${reason}`);
-  const findings: Findings = {
-    ...result.findings,
-    baselines: [...(result.findings.baselines ?? []), ...compressorRows(setup)],
-  };
-  const adapter = backend === 'webgpu' ? adapterName() : undefined;
-  const run = makeRun(paper, setup, { ...result, findings }, { ...state, device: deviceCard(adapter) });
-  const runFile = await saveRun(record ? recordedFolder(root, paper.id) : folder, run);
-  if (record) await saveWords(root, paper);
-  const judged = preview(paper, [run]);
-  const page = await writePage(root, paper, judged, run, folder);
-  const seconds = { estimated: result.estimate.seconds, took: result.wallSeconds };
-  const baselines = [...(findings.baselines ?? [])];
+  const baselines = [...(result.findings.baselines ?? []), ...(experiment.text ? compressorRows(setup) : [])];
+  const device = deviceCard(backend === 'webgpu' ? adapterName() : undefined);
+  const found = { ...result, findings: { ...result.findings, baselines } };
+  const run = makeRun(paper, experiment, setup, found, { ...provenance, device });
+  const runFile = await saveRun(record ? recordedFolder(root, paper.id) : runsFolder(root, paper.id), run);
+  const { skipped, wallSeconds: took } = result;
+  const ran = estimate.parts.filter(({ part }) => !skipped.some((entry) => entry.part === part));
   return {
-    paper,
-    run,
-    judged,
-    baselines,
-    text: setup.text.note,
-    runFile,
-    page,
-    ...seconds,
-    skipped: result.skipped,
+    reproduction: { experiment, run, runFile, baselines, estimated: estimate.seconds, took, skipped },
+    spent: ran.reduce((sum, { seconds }) => sum + seconds, 0),
   };
 }
 
@@ -183,15 +260,16 @@ async function writePage(
   root: string,
   paper: Paper,
   judged: readonly Judged[],
-  run: Run,
-  folder: string,
+  runs: readonly Run[],
 ): Promise<string> {
   const plotly = await plotlySource(root);
-  const html = reportPage([{ paper, judged, runs: [run] }], {
-    title: `${paper.id}: what a run of size ${run.size} says`,
+  const [{ size, device }] = runs;
+  const html = reportPage([{ paper, judged, runs }], {
+    title: `${paper.id}: what ${runs.length === 1 ? 'a run' : `${runs.length} runs`} of size ${size} say${runs.length === 1 ? 's' : ''}`,
     ...(plotly === undefined ? {} : { plotly }),
   });
-  const page = join(folder, `${run.size}.${run.device.slug}.${run.id.slice(0, 8)}.html`);
+  // Named like the last of its runs, so that pages of different runs never meet.
+  const page = join(runsFolder(root, paper.id), `${size}.${device.slug}.${runs.at(-1)!.id.slice(0, 8)}.html`);
   await writeAtomic(page, html);
-  return existsSync(page) ? page : '';
+  return page;
 }

@@ -1,12 +1,13 @@
 /** Papers, their claims, and what runs say about them. */
 import { ArgumentError, show } from '../core/errors.js';
 import { mamba } from './mamba/index.js';
-import type { Paper } from './paper.js';
+import type { Experiment, Paper } from './paper.js';
 
 export * from './ledger/index.js';
 export type {
   Baseline,
   Done,
+  Experiment,
   Findings,
   Paper,
   Part,
@@ -50,4 +51,12 @@ export function paperOf(slug: string): Paper {
   const all: Record<string, Paper> = papers;
   if (Object.hasOwn(all, slug)) return all[slug];
   throw new ArgumentError(`paperOf: slug must be one of ${Object.keys(all).join(', ')}, got ${show(slug)}`);
+}
+
+/** An experiment of a paper by its name. @throws ArgumentError naming those there are */
+export function experimentOf(paper: Paper, id: string): Experiment {
+  const found = paper.experiments.find((experiment) => experiment.id === id);
+  if (found) return found;
+  const names = paper.experiments.map((experiment) => experiment.id).join(', ');
+  throw new ArgumentError(`experimentOf: id must be one of ${names}, got ${show(id)}`);
 }

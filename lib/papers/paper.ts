@@ -1,4 +1,4 @@
-/** What a paper's module gives: who wrote what, which claims, and the parts of the experiment that measures them. */
+/** What a paper's module gives: who wrote what, which claims, and the experiments that measure them. */
 import type { BackendName } from '../tensor/backend.js';
 import type { TrainingText } from '../tasks/text.js';
 import type { Claim, Curve, Measurement, Size } from './ledger/types.js';
@@ -10,7 +10,8 @@ export type Plain = null | boolean | number | string | readonly Plain[] | { read
 export interface Setup {
   size: Size;
   backend: BackendName;
-  text: TrainingText;
+  /** For experiments that say they need it; reading it is an error where the setup was opened without. */
+  readonly text: TrainingText;
 }
 
 /** A report of a task that takes long. */
@@ -44,6 +45,11 @@ export interface Done {
   result: Plain;
 }
 export type Results = { readonly [part: string]: readonly Done[] };
+
+/** The result of one task of a part, where it was run. */
+export function resultOf<T>(results: Results, part: string, id: string): T | undefined {
+  return results[part]?.find((done) => done.task.id === id)?.result as T | undefined;
+}
 
 /** A step of an experiment: tasks that do not depend on each other, only on earlier parts. */
 export interface Part {
@@ -81,7 +87,22 @@ export interface Baseline {
   note: string;
 }
 
-/** A paper: its claims and the experiment that measures them. */
+/** What measures some claims of a paper: it is estimated, run, resumed and recorded by itself. */
+export interface Experiment {
+  /** Unique within its paper. */
+  id: string;
+  /** One line for people. */
+  about: string;
+  /** Ids of the claims it measures. */
+  claims: readonly string[];
+  /** Does it train or score on the text of the setup? Default no. */
+  text?: boolean;
+  /** Parts in order at the size of the setup. */
+  parts(setup: Setup): readonly Part[];
+  collect(results: Results, setup: Setup): Findings;
+}
+
+/** A paper: its claims and the experiments that measure them. */
 export interface Paper {
   /** Slug. */
   id: string;
@@ -93,7 +114,5 @@ export interface Paper {
   /** Algorithm family the claims are about. */
   family: string;
   claims: readonly Claim[];
-  /** Parts in order at the size of the setup. */
-  parts(setup: Setup): readonly Part[];
-  collect(results: Results, setup: Setup): Findings;
+  experiments: readonly Experiment[];
 }

@@ -1,4 +1,4 @@
-/** Runs the experiment of a paper: estimate first, then part by part, then one run record. */
+/** Runs an experiment of a paper: estimate first, then part by part, then one run record. */
 import { ArgumentError, CancelledError, show } from '../core/errors.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
@@ -9,6 +9,7 @@ import type { Claim, DeviceCard, Judgement, Run } from './ledger/types.js';
 import type {
   Baseline,
   Done,
+  Experiment,
   Findings,
   Paper,
   Part,
@@ -59,6 +60,8 @@ export interface ExperimentOptions {
   isDone?: (part: Part, task: Task) => boolean;
   /** Tasks that `execute` runs at a time, for the estimate; default 1. */
   workers?: number;
+  /** Where it is known already; default: from probes before the first part. */
+  estimate?: Estimate;
   /** Seconds that may be spent; parts whose estimate does not fit are left out, in order. */
   budget?: number;
 }
@@ -93,10 +96,13 @@ export const inProcess: Executor = async (part, tasks, report, { signal, probing
 };
 
 /** Expected time of every part, from short probes of the real work on this machine. */
-export async function estimateExperiment(paper: Paper, options: ExperimentOptions): Promise<Estimate> {
+export async function estimateExperiment(
+  experiment: Experiment,
+  options: ExperimentOptions,
+): Promise<Estimate> {
   const { execute = inProcess, workers = 1, signal, isDone = () => false } = options;
   const parts: PartEstimate[] = [];
-  for (const part of chosenParts(paper, options)) {
+  for (const part of chosenParts(experiment, options)) {
     const probing = { ...(signal ? { signal } : {}), probing: true };
     const probes = part.probes ? await execute(part, part.probes, () => undefined, probing) : [];
     const seconds = part.seconds(probes, part.isolated ? workers : 1, (task) => isDone(part, task));
@@ -105,28 +111,31 @@ export async function estimateExperiment(paper: Paper, options: ExperimentOption
   return { parts, seconds: parts.reduce((sum, part) => sum + part.seconds, 0) };
 }
 
-function chosenParts(paper: Paper, { setup, only }: ExperimentOptions): readonly Part[] {
-  const parts = paper.parts(setup);
+function chosenParts(experiment: Experiment, { setup, only }: ExperimentOptions): readonly Part[] {
+  const parts = experiment.parts(setup);
   for (const name of only ?? [])
     if (!parts.some((part) => part.name === name))
       throw new ArgumentError(
-        `runExperiment: only must hold parts of ${paper.id} (${parts.map((part) => part.name).join(', ')}), got ${show(name)}`,
+        `runExperiment: only must hold parts of ${experiment.id} (${parts.map((part) => part.name).join(', ')}), got ${show(name)}`,
       );
   return only ? parts.filter((part) => only.includes(part.name)) : parts;
 }
 
 /** Runs the experiment. @throws CancelledError when the signal was given; finished tasks stay where the executor keeps them */
-export async function runExperiment(paper: Paper, options: ExperimentOptions): Promise<ExperimentResult> {
+export async function runExperiment(
+  experiment: Experiment,
+  options: ExperimentOptions,
+): Promise<ExperimentResult> {
   const { execute = inProcess, signal, budget = Infinity } = options;
   const report = options.onEvent ?? (() => undefined);
   const started = new Date();
   const clock = performance.now();
-  const estimate = await estimateExperiment(paper, options);
+  const estimate = options.estimate ?? (await estimateExperiment(experiment, options));
   report({ kind: 'estimate', estimate });
   const results: { [part: string]: Done[] } = {};
   const skipped: { part: string; reason: string }[] = [];
   let planned = 0;
-  for (const part of chosenParts(paper, options)) {
+  for (const part of chosenParts(experiment, options)) {
     const lacking = part.needs?.find((name) => results[name] === undefined);
     if (lacking !== undefined) {
       skipped.push({ part: part.name, reason: `It needs the results of ${lacking}, which is left out.` });
@@ -151,7 +160,7 @@ export async function runExperiment(paper: Paper, options: ExperimentOptions): P
     report({ kind: 'finished', part: part.name, seconds: (performance.now() - before) / 1000 });
   }
   return {
-    findings: paper.collect(results, options.setup),
+    findings: experiment.collect(results, options.setup),
     results,
     estimate,
     skipped,
@@ -197,6 +206,7 @@ export function unknownProvenance(): Provenance {
 /** The run record of an experiment. */
 export function makeRun(
   paper: Paper,
+  experiment: Experiment,
   setup: Setup,
   result: ExperimentResult,
   provenance: Provenance = unknownProvenance(),
@@ -208,6 +218,7 @@ export function makeRun(
   return sealRun({
     format: 1,
     paper: paper.id,
+    experiment: experiment.id,
     size: setup.size,
     backend: setup.backend,
     started: result.started,
@@ -216,7 +227,7 @@ export function makeRun(
     dirty: provenance.dirty,
     code: provenance.code,
     lock: provenance.lock,
-    data: [{ name: setup.text.dataset.name, sha256: setup.text.sha256 }],
+    data: experiment.text ? [{ name: setup.text.dataset.name, sha256: setup.text.sha256 }] : [],
     device: provenance.device,
     config: {
       ...findings.config,

@@ -14,6 +14,19 @@ export function figures(paper: Pick<Paper, 'claims'>, run: Run): Figure[] {
   return [...own, ...curveFigures(run.curves, baselinesOf(run))];
 }
 
+/** Figures of several runs, best first: every claim once, from the first run that measured it. */
+export function figuresOfRuns(
+  paper: Pick<Paper, 'claims'>,
+  runs: readonly Run[],
+): { run: Run; figures: Figure[] }[] {
+  const drawn = new Set<string>();
+  return runs.flatMap((run) => {
+    const claims = paper.claims.filter(({ id }) => run.measurements[id] !== undefined && !drawn.has(id));
+    for (const { id } of claims) drawn.add(id);
+    return claims.length > 0 ? [{ run, figures: figures({ claims }, run) }] : [];
+  });
+}
+
 const armsOf = (measurements: readonly Measurement[]): string[] => [
   ...new Set(measurements.map((m) => m.arm)),
 ];

@@ -1,6 +1,6 @@
 /** Figures, tables and pages made from runs. */
 export { checkFigure, toPlotly, type Axis, type Figure, type PlotlyFigure, type Series } from './figure.js';
-export { claimFigure, curveFigures, figures } from './figures.js';
+export { claimFigure, curveFigures, figures, figuresOfRuns } from './figures.js';
 export { reportPage, type PageOptions, type PaperSection } from './page.js';
 export { toSvg } from './svg.js';
 export {

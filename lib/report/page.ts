@@ -4,7 +4,7 @@ import type { Claim, Run } from '../papers/ledger/types.js';
 import { baselinesOf, type Judged } from '../papers/run-experiment.js';
 import type { Paper } from '../papers/paper.js';
 import { toPlotly, type Figure } from './figure.js';
-import { figures } from './figures.js';
+import { figuresOfRuns } from './figures.js';
 import { escapeText, toSvg } from './svg.js';
 import { deviceText, estimateText, totalsText } from './tables.js';
 
@@ -12,7 +12,7 @@ import { deviceText, estimateText, totalsText } from './tables.js';
 export interface PaperSection {
   paper: Paper;
   judged: readonly Judged[];
-  /** Runs to show, newest first; figures come from the first. */
+  /** Runs to show, best first; the figures of a claim come from the first that measured it. */
   runs: readonly Run[];
 }
 
@@ -101,7 +101,7 @@ function runHtml(run: Run): string {
     ['started, took', `${run.started}, ${Math.round(run.wallSeconds)} s`],
     ['machine', deviceText(run.device)],
     ['code', `commit ${run.code.commit}${run.dirty ? ', with uncommitted changes: does not count' : ''}`],
-    ['data', data],
+    ['data', data || 'none: generated from seeds'],
     ...(run.fingerprint
       ? [
           [
@@ -124,11 +124,12 @@ function sectionHtml({ paper, judged, runs }: PaperSection, drawn: Figure[], mov
   ];
   if (runs.length > 0) {
     parts.push('<h2>Figures</h2>');
-    for (const figure of figures(paper, runs[0])) {
+    const shown = figuresOfRuns(paper, runs);
+    for (const figure of shown.flatMap((entry) => entry.figures)) {
       parts.push(figureHtml(figure, drawn.length, movable));
       drawn.push(figure);
     }
-    const baselines = baselinesOf(runs[0]);
+    const baselines = shown.flatMap((entry) => baselinesOf(entry.run));
     if (baselines.length > 0)
       parts.push(
         '<h2>Beside it</h2>',

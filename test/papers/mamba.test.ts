@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   baselinesOf,
   estimateExperiment,
+  experimentOf,
   formatRun,
   listPapers,
   makeRun,
@@ -25,33 +26,57 @@ import {
 import { figures } from '../../lib/report/index.js';
 import { logLogSlope } from '../../lib/core/slopes.js';
 import { languagePlan } from '../../lib/papers/mamba/models.js';
-import { bestRate } from '../../lib/papers/mamba/index.js';
+import { bestRate } from '../../lib/papers/tuned-training.js';
 import { measureOperations, measureStateBytes } from '../../lib/papers/mamba/counts.js';
 import { publicWords, recordedRuns } from '../../kernel/reproduce/runs.js';
 import { parameterCount } from '../../lib/nn/index.js';
 
 const { mamba } = papers;
+const cost = experimentOf(mamba, 'cost');
+const language = experimentOf(mamba, 'language-modelling');
 let setup: Setup;
-let result: ExperimentResult;
+let counted: ExperimentResult;
+let trained: ExperimentResult;
+let runs: Run[];
 const events: ExperimentEvent[] = [];
 
 beforeAll(async () => {
   setup = await openSetup({ size: 'smoke', threads: 1 });
-  result = await runExperiment(mamba, { setup, onEvent: (event) => events.push(event) });
+  counted = await runExperiment(cost, { setup, onEvent: (event) => events.push(event) });
+  trained = await runExperiment(language, { setup });
+  runs = [makeRun(mamba, cost, setup, counted), makeRun(mamba, language, setup, trained)];
 });
 
-describe('the smoke experiment of mamba', () => {
+describe('the experiments of mamba', () => {
+  it('measure claims that have criteria, each in one experiment', () => {
+    const measured = mamba.experiments.flatMap((experiment) => experiment.claims);
+    const judged = mamba.claims.filter((claim) => claim.criterion).map((claim) => claim.id);
+    expect([...measured].sort()).toEqual([...judged].sort());
+    expect(new Set(mamba.experiments.map(({ id }) => id)).size).toBe(mamba.experiments.length);
+    expect(() => experimentOf(mamba, 'nothing')).toThrow(/id must be one of cost, language-modelling/);
+  });
+});
+
+describe('the smoke experiments of cost and language modelling', () => {
   it('estimates first, runs every part, and makes a run file that reads back', () => {
     expect(events[0].kind).toBe('estimate');
-    const run = makeRun(mamba, setup, result);
-    expect(readRun(formatRun(run))).toEqual(run);
-    expect(Object.keys(result.results)).toEqual(['counts', 'times', 'baselines', 'tuning', 'training']);
-    expect(run.dirty).toBe(true);
+    for (const run of runs) expect(readRun(formatRun(run))).toEqual(run);
+    expect(runs.map((run) => run.experiment)).toEqual(['cost', 'language-modelling']);
+    expect(runs.map((run) => run.data.length)).toEqual([0, 1]);
+    expect(Object.keys(counted.results)).toEqual(['counts', 'times']);
+    expect(Object.keys(trained.results)).toEqual(['baselines', 'tuning', 'training']);
+    expect(runs.every((run) => run.dirty)).toBe(true);
+  });
+
+  it('need a text only where they say so', async () => {
+    const without = await openSetup({ size: 'smoke', threads: 1, text: 'none' });
+    await runExperiment(cost, { setup: without, only: ['counts'] });
+    expect(() => without.text).toThrow(/text must be opened for an experiment that reads it/);
   });
 
   it('makes run files that a folder gives back, and names the one that was edited', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'assay runs ü '));
-    const run = makeRun(mamba, setup, result);
+    const [run] = runs;
     writeFileSync(join(folder, 'a.json'), formatRun(run));
     writeFileSync(join(folder, WORDS_FILE), '{}');
     expect(await readRuns(folder)).toEqual([run]);
@@ -63,10 +88,7 @@ describe('the smoke experiment of mamba', () => {
 
   it('supports the counted claims and leaves timing and training not attempted', () => {
     const words = Object.fromEntries(
-      preview(mamba, [makeRun(mamba, setup, result)]).map(({ claim, judgement }) => [
-        claim.id,
-        judgement.word,
-      ]),
+      preview(mamba, runs).map(({ claim, judgement }) => [claim.id, judgement.word]),
     );
     expect(words['mamba/state-bytes']).toBe('reproduced');
     expect(words['mamba/operations-per-token']).toBe('reproduced');
@@ -78,15 +100,15 @@ describe('the smoke experiment of mamba', () => {
   });
 
   it('draws every figure', () => {
-    const made = figures(mamba, makeRun(mamba, setup, result));
+    const made = runs.flatMap((run) => figures(mamba, run));
     expect(made.map((figure) => figure.id)).toContain('mamba-time-of-a-pass');
     expect(made.map((figure) => figure.id)).toContain('training-curves');
   });
 
   it('gives the same weights and losses again', async () => {
-    const again = await runExperiment(mamba, { setup, only: ['tuning', 'training'] });
-    expect(again.findings.fingerprint).toBe(result.findings.fingerprint);
-    expect(result.findings.fingerprint).toMatch(/^[0-9a-f]{64} [0-9a-f]{64}$/);
+    const again = await runExperiment(language, { setup, only: ['tuning', 'training'] });
+    expect(again.findings.fingerprint).toBe(trained.findings.fingerprint);
+    expect(trained.findings.fingerprint).toMatch(/^[0-9a-f]{64} [0-9a-f]{64}$/);
   });
 });
 
@@ -139,17 +161,17 @@ describe('the language-model plan', () => {
   });
 
   it('names a part that does not exist and leaves out parts that the budget does not hold', async () => {
-    await expect(runExperiment(mamba, { setup, only: ['nothing'] })).rejects.toThrow(
-      /only must hold parts of mamba/,
+    await expect(runExperiment(cost, { setup, only: ['nothing'] })).rejects.toThrow(
+      /only must hold parts of cost/,
     );
-    const { parts } = await estimateExperiment(mamba, { setup, only: ['counts', 'baselines'] });
-    const budget = parts[1].seconds;
-    const short = await runExperiment(mamba, { setup, only: ['counts', 'baselines'], budget });
-    expect(short.skipped.map((entry) => entry.part)).toEqual(['counts']);
+    const estimate = await estimateExperiment(cost, { setup });
+    const budget = estimate.parts[0].seconds;
+    const short = await runExperiment(cost, { setup, estimate, budget });
+    expect(short.skipped.map((entry) => entry.part)).toEqual(['times']);
   });
 
   it('leaves out a part whose earlier part is left out, so that no untuned model is judged', async () => {
-    const training = mamba.parts(setup).find((part) => part.name === 'training');
+    const training = language.parts(setup).find((part) => part.name === 'training');
     expect(training?.needs).toEqual(['tuning']);
     const quick = (name: string, seconds: number, needs?: string[]): Part => ({
       name,
@@ -160,11 +182,12 @@ describe('the language-model plan', () => {
       run: async () => null,
       ...(needs ? { needs } : {}),
     });
-    const paper = { ...mamba, parts: () => [quick('tuning', 10), quick('training', 1, ['tuning'])] };
-    const short = await runExperiment(paper, { setup, budget: 5 });
+    const parts = () => [quick('tuning', 10), quick('training', 1, ['tuning'])];
+    const experiment = { ...language, parts };
+    const short = await runExperiment(experiment, { setup, budget: 5 });
     expect(short.skipped.map((entry) => entry.part)).toEqual(['tuning', 'training']);
     expect(short.skipped[1].reason).toMatch(/needs the results of tuning/);
-    expect((await runExperiment(paper, { setup, budget: 20 })).skipped).toEqual([]);
+    expect((await runExperiment(experiment, { setup, budget: 20 })).skipped).toEqual([]);
   });
 
   it('reads baselines of a foreign run without trusting them', () => {
@@ -176,7 +199,7 @@ describe('the language-model plan', () => {
   it('stops when it is cancelled', async () => {
     const controller = new AbortController();
     controller.abort();
-    await expect(runExperiment(mamba, { setup, signal: controller.signal })).rejects.toThrow(/cancelled/);
+    await expect(runExperiment(cost, { setup, signal: controller.signal })).rejects.toThrow(/cancelled/);
   });
 });
 

@@ -27,8 +27,7 @@ const paper: Paper = {
   authors: 'Somebody',
   family: 'family',
   claims: [claim, open],
-  parts: () => [],
-  collect: () => ({ config: {}, measurements: {}, curves: [] }),
+  experiments: [],
 };
 const judged = preview(paper, [run]);
 

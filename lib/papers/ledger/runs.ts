@@ -110,6 +110,7 @@ const runRecord = record({
   format: oneOf(1),
   id: hex64,
   paper: pattern(/^[a-z0-9-]+$/, 'a paper slug'),
+  'experiment?': pattern(/^[a-z0-9-]+$/, 'the name of an experiment'),
   size: oneOf(...SIZES),
   backend: text,
   started: time,

@@ -161,6 +161,8 @@ export interface Run {
   /** sha256 of the canonical JSON of everything else. */
   id: string;
   paper: string;
+  /** Experiment of the paper; runs recorded before papers had several hold none. */
+  experiment?: string;
   size: Size;
   backend: string;
   /** ISO 8601 date and time. */

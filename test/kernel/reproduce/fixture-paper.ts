@@ -33,6 +33,13 @@ export const paper: Paper = {
   authors: 'Somebody',
   family: 'none',
   claims: [],
-  parts: () => [work],
-  collect: () => ({ config: {}, measurements: {}, curves: [] }),
+  experiments: [
+    {
+      id: 'working',
+      about: 'tasks for tests',
+      claims: [],
+      parts: () => [work],
+      collect: () => ({ config: {}, measurements: {}, curves: [] }),
+    },
+  ],
 };

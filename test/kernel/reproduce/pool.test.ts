@@ -29,8 +29,8 @@ beforeEach(async () => {
     text: 'generated' as const,
     cache: folder,
   };
-  options = { root, paper: fixture, setup, folder, depends: 'code', workers: 2 };
-  part = (await loadPaper(fixture, root)).parts(undefined as never)[0];
+  options = { root, paper: fixture, experiment: 'working', setup, folder, depends: 'code', workers: 2 };
+  part = (await loadPaper(fixture, root)).experiments[0].parts(undefined as never)[0];
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -110,6 +110,7 @@ describe('the folder of a task', () => {
     expect(taskFolder('work', task('a'), { ...options })).toBe(at);
     expect(taskFolder('work', task('a', { rate: 1 }), options)).not.toBe(at);
     expect(taskFolder('work', task('a'), { ...options, depends: 'other code' })).not.toBe(at);
+    expect(taskFolder('work', task('a'), { ...options, experiment: 'other' })).not.toBe(at);
   });
 });
 
