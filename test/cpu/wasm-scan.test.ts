@@ -107,7 +107,7 @@ function reference(c: Case, x: Arrays): Arrays {
   return out;
 }
 
-function run(c: Case, x: Arrays): Arrays {
+function run(c: Case, x: Arrays, split?: calls.ScanSplit): Arrays {
   const S = c.cu ? c.cu.length - 1 : c.B;
   const dims = { ...c, cu: c.cu ? putIntegers(c.cu) : 0, S };
   const all = Object.fromEntries(Object.entries(x).map(([name, v]) => [name, put(v)]));
@@ -117,7 +117,7 @@ function run(c: Case, x: Arrays): Arrays {
   const inputs = { u: all.u, delta: all.delta, A: all.A, B: all.B, C: all.C, ...optional };
   const checkpoints = room(calls.scanCheckpointFloats(dims));
   const out: Record<string, number> = { y: room(x.u.length), final: room(x.h0.length) };
-  const options = { softplus: Boolean(c.softplus) };
+  const options = { softplus: Boolean(c.softplus), split };
   calls.selectiveScan(dims, { ...inputs, y: out.y, final: out.final, checkpoints }, options);
   const names = c.plain
     ? ['u', 'delta', 'A', 'B', 'C']
@@ -158,16 +158,34 @@ const cases: Case[] = [
   { B: 1, T: 3, D: 65, N: 256, G: 1, softplus: true },
 ];
 
+/** Sequences of several parts in form chunk (256 steps) or scan (64), and some of one. */
+const longCases: Case[] = [
+  { B: 1, T: 521, D: 7, N: 5, G: 1, softplus: true },
+  { B: 2, T: 300, D: 10, N: 3, G: 2, softplus: true },
+  { B: 1, T: 600, D: 70, N: 4, G: 1, softplus: true, cu: [0, 1, 1, 257, 269, 600] },
+  { B: 1, T: 270, D: 6, N: 9, G: 1, softplus: true, invariantB: true, invariantC: true },
+  { B: 1, T: 513, D: 5, N: 4, G: 1, plain: true },
+];
+
 describe('selective scan', () => {
   test('forward and all gradients agree with f64 for groups, tails, fixed B and C, states and packed sequences', () => {
-    for (const c of cases) {
+    for (const c of [...cases, ...longCases]) {
       const x = inputsOf(c);
       const want = reference(c, x);
-      const got = run(c, x);
-      for (const [name, array] of Object.entries(got)) {
-        const limit = name === 'y' || name === 'final' ? FORWARD : BACKWARD;
-        expectClose(array, want[name], limit, `${name} ${JSON.stringify(c)}`);
-      }
+      for (const split of [undefined, 'chunk', 'scan'] as const)
+        for (const [name, array] of Object.entries(run(c, x, split))) {
+          const limit = name === 'y' || name === 'final' ? FORWARD : BACKWARD;
+          expectClose(array, want[name], limit, `${name} ${split} ${JSON.stringify(c)}`);
+        }
+    }
+  });
+
+  test('a sequence of one part gives the bits of the recurrence, whatever it is split by', () => {
+    for (const c of cases.filter(({ T }) => T <= 64)) {
+      const x = inputsOf(c);
+      const whole = run(c, x);
+      expect(run(c, x, 'chunk')).toEqual(whole);
+      expect(run(c, x, 'scan')).toEqual(whole);
     }
   });
 
@@ -236,5 +254,24 @@ describe('selective scan', () => {
     const c: Case = { B: 2, T: 50, D: 200, N: 16, G: 1, softplus: true };
     const x = inputsOf(c);
     await expectSameBits('scan', () => Object.values(run(c, x)) as unknown as Float32Array[]);
+  });
+
+  test('parts of time give the same bits on one thread and two, packed or not', async () => {
+    const large: Case[] = [
+      { B: 1, T: 700, D: 40, N: 8, G: 1, softplus: true },
+      { B: 1, T: 600, D: 70, N: 4, G: 1, softplus: true, cu: [0, 1, 1, 257, 269, 600] },
+    ];
+    for (const c of large)
+      for (const split of ['chunk', 'scan'] as const) {
+        const x = inputsOf(c);
+        await expectSameBits(split, () => Object.values(run(c, x, split)) as unknown as Float32Array[]);
+      }
+  });
+
+  test('narrower units, taken where threads would idle, give the same bits', async () => {
+    // 100 channels are two units of 64, enough for one thread and too few for two.
+    const c: Case = { B: 1, T: 200, D: 100, N: 8, G: 1, softplus: true };
+    const x = inputsOf(c);
+    await expectSameBits('narrow', () => Object.values(run(c, x)) as unknown as Float32Array[]);
   });
 });

@@ -1,7 +1,8 @@
 /** Typed calls of the selective scan's kernels: units, checkpoints and the partial sums of the backward pass. */
+import { hostMemory } from '../../tensor/host-memory.js';
 import { wasmKernels } from './module.js';
 import { withTemporary } from './temporary.js';
-import { parallelFor } from './threads.js';
+import { parallelFor, threads } from './threads.js';
 
 type Optional = number | undefined;
 
@@ -35,9 +36,26 @@ export interface ScanInputs {
 /** Largest N the kernels' scratch memory holds. */
 export const SCAN_MAX_STATES = 256;
 
+/** Time is split into parts that run at once: `chunk` adds the steps of a part, `scan` multiplies its decays. */
+export type ScanSplit = 'chunk' | 'scan';
+
+export interface ScanOptions {
+  softplus: boolean;
+  /** Absent: every sequence is one part. */
+  split?: ScanSplit;
+}
+
+/**
+ * Steps of a part, a multiple of the distance of stored states. A constant, so that a sequence has the same parts,
+ * and hence the same bits, wherever and beside whatever it runs.
+ */
+export const SCAN_PART: Readonly<Record<ScanSplit, number>> = { chunk: 256, scan: 64 };
+
 /** Steps between stored states and channels of a unit, as in assembly/scan-common.ts. */
 const CHUNK = 16;
 const WIDTH = 64;
+/** Channels of a unit of the forward pass where wide ones would leave threads idle; its bits do not depend on it. */
+const NARROW = 16;
 
 /** f32 elements of `checkpoints`: one state of all channels (in quads) every 16 steps of every sequence. */
 export function scanCheckpointFloats(dims: ScanDims): number {
@@ -46,14 +64,84 @@ export function scanCheckpointFloats(dims: ScanDims): number {
   return (Math.floor((B * T) / CHUNK) + S + 1) * quads * N * 4;
 }
 
-function flagsOf(dims: ScanDims, softplus: boolean): number {
-  return (softplus ? 1 : 0) | (dims.invariantB ? 2 : 0) | (dims.invariantC ? 4 : 0);
+const FLAG = { softplus: 1, fixedB: 2, fixedC: 4, product: 8, reverse: 16 } as const;
+
+function flagsOf(dims: ScanDims, { softplus, split }: ScanOptions): number {
+  return (
+    (softplus ? FLAG.softplus : 0) |
+    (dims.invariantB ? FLAG.fixedB : 0) |
+    (dims.invariantC ? FLAG.fixedC : 0) |
+    (split === 'scan' ? FLAG.product : 0)
+  );
 }
 
 /** Threads pay off from about a quarter of a million state updates a unit set. */
 function grainOf(dims: ScanDims, units: number): number {
   const updates = dims.B * dims.T * dims.D * dims.N;
   return updates < 1 << 17 ? units : 1;
+}
+
+/** The parts of all sequences: `words` holds [parts][3] (sequence, first row, end row), then each one's first part. */
+interface Parts {
+  count: number;
+  words: Int32Array;
+}
+
+/** undefined where no sequence has more than one part: then splitting has nothing to do. */
+function partsOf(dims: ScanDims, split: ScanSplit | undefined): Parts | undefined {
+  if (!split) return undefined;
+  const { B, T, cu = 0, S = B } = dims;
+  const starts = cu ? hostMemory.i32(cu, S + 1) : Int32Array.from({ length: S + 1 }, (_, s) => s * T);
+  const rows: number[] = [];
+  const firsts = [0];
+  for (let s = 0; s < S; s++) {
+    let from = starts[s];
+    do {
+      const to = Math.min(from + SCAN_PART[split], starts[s + 1]);
+      rows.push(s, from, to);
+      from = to;
+    } while (from < starts[s + 1]);
+    firsts.push(rows.length / 3);
+  }
+  const count = firsts[S];
+  return count === S ? undefined : { count, words: Int32Array.from([...rows, ...firsts]) };
+}
+
+/** Inputs of a reduction in one direction: u, B and the initial state, or dy, C and the gradient of the final one. */
+interface Direction {
+  x: number;
+  V: number;
+  z: Optional;
+  edge: Optional;
+  reverse: boolean;
+}
+
+/** Runs `use` with the address of the table of parts and of the state (or adjoint) that enters each part. */
+function withParts(
+  dims: ScanDims,
+  parts: Parts,
+  at: ScanInputs,
+  options: ScanOptions,
+  direction: Direction,
+  use: (table: number, entering: number) => void,
+): void {
+  const { B, T, D, N, G, cu = 0, S = B } = dims;
+  const { count, words } = parts;
+  const { x, V, z = 0, edge = 0, reverse } = direction;
+  const states = 4 * count * D * N;
+  const decays = options.split === 'scan' ? states : 4 * count * D;
+  withTemporary([4 * words.length, states], (table, entering) => {
+    hostMemory.i32(table, words.length).set(words);
+    withTemporary([decays], (made) => {
+      const flags = flagsOf(dims, options) | (reverse ? FLAG.reverse : 0);
+      const units = wasmKernels().scanUnits(count, D, G);
+      const reduced = [x, at.delta, at.A, V, z, at.bias ?? 0, entering, made, T, D, N, G, cu, flags, table];
+      parallelFor('selectiveScanReduce', units, grainOf(dims, units), ...reduced);
+      const carried = [edge, at.A, entering, made, D, N, table + 12 * count, flags];
+      parallelFor('selectiveScanCarry', S * D, Math.ceil(65536 / (N * Math.ceil(count / S))), ...carried);
+    });
+    use(table, entering);
+  });
 }
 
 /**
@@ -63,14 +151,22 @@ function grainOf(dims: ScanDims, units: number): number {
 export function selectiveScan(
   dims: ScanDims,
   at: ScanInputs & { y: number; final?: Optional; checkpoints?: Optional },
-  options: { softplus: boolean },
+  options: ScanOptions,
 ): void {
   const { B, T, D, N, G, cu = 0, S = B } = dims;
-  const units = wasmKernels().scanUnits(S, D, G);
-  const inputs = [at.u, at.delta, at.A, at.B, at.C, at.D ?? 0, at.z ?? 0, at.bias ?? 0, at.h0 ?? 0];
-  const outputs = [at.y, at.final ?? 0, at.checkpoints ?? 0];
-  const rest = [T, D, N, G, cu, flagsOf(dims, options.softplus)];
-  parallelFor('selectiveScan', units, grainOf(dims, units), ...inputs, ...outputs, ...rest);
+  const parts = partsOf(dims, options.split);
+  const run = (table: number, entering: number) => {
+    const unitsOf = (wide: number) => (parts?.count ?? S) * G * Math.ceil(D / G / wide);
+    const wide = unitsOf(WIDTH) < 2 * threads() ? NARROW : WIDTH;
+    const units = unitsOf(wide);
+    const inputs = [at.u, at.delta, at.A, at.B, at.C, at.D ?? 0, at.z ?? 0, at.bias ?? 0, entering];
+    const outputs = [at.y, at.final ?? 0, at.checkpoints ?? 0];
+    const rest = [T, D, N, G, cu, flagsOf(dims, options), table, wide];
+    parallelFor('selectiveScan', units, grainOf(dims, units), ...inputs, ...outputs, ...rest);
+  };
+  const direction = { x: at.u, V: at.B, z: 0, edge: at.h0, reverse: false };
+  if (parts) withParts(dims, parts, at, options, direction, run);
+  else run(0, at.h0 ?? 0);
 }
 
 /** Where the backward pass writes: a result itself when it has one partial, else temporary memory summed after. */
@@ -80,58 +176,69 @@ interface Target {
   to: number;
 }
 
-/** Gradients of all inputs of `selectiveScan` from dy and the gradient of the final state. */
-export function selectiveScanBackward(
-  dims: ScanDims,
-  at: ScanInputs & {
-    checkpoints: number;
-    dy: number;
-    dfinal?: Optional;
-    du: number;
-    ddelta: number;
-    dA: number;
-    dB: number;
-    dC: number;
-    dD?: Optional;
-    dz?: Optional;
-    dbias?: Optional;
-    dh0?: Optional;
-  },
-  options: { softplus: boolean },
-): void {
-  const { B, T, D, N, G, cu = 0, S = B } = dims;
-  const rows = B * T;
+/** Addresses of the backward pass: gradients are written where an address is given. */
+export interface ScanBackward extends ScanInputs {
+  checkpoints: number;
+  dy: number;
+  dfinal?: Optional;
+  du: number;
+  ddelta: number;
+  dA: number;
+  dB: number;
+  dC: number;
+  dD?: Optional;
+  dz?: Optional;
+  dbias?: Optional;
+  dh0?: Optional;
+}
+
+/** Sums that several units add to: dA, dB, dC, dD, dbias. One partial a part of time, or a block of channels. */
+function targetsOf(dims: ScanDims, at: ScanBackward, parts: number): Target[] {
+  const { B, T, D, N, G } = dims;
   const blocks = Math.ceil(D / G / WIDTH);
-  const varying = (to: number): Target => ({ parts: blocks, elements: rows * G * N, to });
-  const fixed = (to: Optional, elements: number): Target => ({ parts: S, elements, to: to ?? 0 });
-  const targets = [
+  const varying = (to: number): Target => ({ parts: blocks, elements: B * T * G * N, to });
+  const fixed = (to: Optional, elements: number): Target => ({ parts, elements, to: to ?? 0 });
+  return [
     fixed(at.dA, D * N),
     dims.invariantB ? fixed(at.dB, D * N) : varying(at.dB),
     dims.invariantC ? fixed(at.dC, D * N) : varying(at.dC),
     fixed(at.dD, D),
     fixed(at.dbias, D),
   ];
+}
+
+/** Gradients of all inputs of `selectiveScan` from dy and the gradient of the final state. */
+export function selectiveScanBackward(dims: ScanDims, at: ScanBackward, options: ScanOptions): void {
+  const parts = partsOf(dims, options.split);
+  const run = (table: number, entering: number) =>
+    backwardOfParts(dims, at, options, parts?.count ?? dims.S ?? dims.B, table, entering);
+  const direction = { x: at.dy, V: at.C, z: at.z, edge: at.dfinal, reverse: true };
+  if (parts) withParts(dims, parts, at, options, direction, run);
+  else run(0, at.dfinal ?? 0);
+}
+
+function backwardOfParts(
+  dims: ScanDims,
+  at: ScanBackward,
+  options: ScanOptions,
+  parts: number,
+  table: number,
+  entering: number,
+): void {
+  const { B, T, D, N, G, cu = 0 } = dims;
+  const targets = targetsOf(dims, at, parts);
   const partial = (target: Target) => target.to !== 0 && target.parts !== 1;
   const sizes = targets.map((target) => (partial(target) ? 4 * target.parts * target.elements : 0));
   withTemporary(sizes, (...temporary) => {
     const [dA, dB, dC, dD, dbias] = targets.map((target, i) => (partial(target) ? temporary[i] : target.to));
-    const units = wasmKernels().scanUnits(S, D, G);
+    const units = wasmKernels().scanUnits(parts, D, G);
     const inputs = [at.u, at.delta, at.A, at.B, at.C, at.D ?? 0, at.z ?? 0, at.bias ?? 0, at.checkpoints];
     const outputs = [at.du, at.ddelta, dA, dB, dC, dD, at.dz ?? 0, dbias, at.dh0 ?? 0];
-    const rest = [T, D, N, G, cu, flagsOf(dims, options.softplus), rows];
+    const rest = [T, D, N, G, cu, flagsOf(dims, options), B * T, table];
     const grain = grainOf(dims, units);
-    parallelFor('selectiveScanBackward', units, grain, ...inputs, at.dy, at.dfinal ?? 0, ...outputs, ...rest);
-    targets.forEach((target, i) => {
-      if (!partial(target)) return;
-      parallelFor(
-        'sumColumns',
-        target.elements,
-        4096,
-        temporary[i],
-        target.to,
-        target.parts,
-        target.elements,
-      );
+    parallelFor('selectiveScanBackward', units, grain, ...inputs, at.dy, entering, ...outputs, ...rest);
+    targets.forEach(({ parts: count, elements, to }, i) => {
+      if (partial(targets[i])) parallelFor('sumColumns', elements, 4096, temporary[i], to, count, elements);
     });
   });
 }

@@ -1,9 +1,10 @@
-/** Recurrent forms of the selective scan: one pass over time, on TypeScript and on WASM; and the one-token step. */
+/** The selective scan on TypeScript in one pass over time, on WASM in every form; and the one-token step. */
 import * as calls from '../../cpu/wasm/calls.js';
 import { ArgumentError } from '../../core/errors.js';
 import * as math from '../../core/math.js';
 import { allocate, type Call, type Implementation, type Kernel } from '../../tensor/operator.js';
 import { Tensor, zeros } from '../../tensor/tensor.js';
+import { partsCpu } from './parts.js';
 import { scanView, selectiveScanReference } from './reference.js';
 
 /** One pass, time outermost, states of all channels in one small array. */
@@ -74,8 +75,18 @@ function inputAddresses(call: Call) {
   };
 }
 
-/** WASM SIMD over channels and states; keeps the state every few tokens for the backward pass. */
-export const recurrentWasm: Implementation = {
+/**
+ * WASM SIMD over channels; keeps the state every few tokens for the backward pass. With `split` parts of time run at
+ * once, else whole sequences. More states than the kernels' memory holds go to the TypeScript form.
+ */
+export function scanWasm(split?: calls.ScanSplit): Implementation {
+  const kernels = kernelsOf(split);
+  const slow = split ? partsCpu(split) : recurrentCpu;
+  const of = (call: Call) => (call.dims.N > calls.SCAN_MAX_STATES ? slow : kernels);
+  return { forward: (call) => of(call).forward(call), backward: (call) => of(call).backward!(call) };
+}
+
+const kernelsOf = (split?: calls.ScanSplit): Implementation => ({
   forward: (call) => {
     const dims = wasmDims(call);
     const y = allocate(call, call.in.u!.shape);
@@ -91,7 +102,7 @@ export const recurrentWasm: Implementation = {
     calls.selectiveScan(
       dims,
       { ...inputAddresses(call), ...outputs },
-      { softplus: Boolean(call.params.softplus) },
+      { softplus: Boolean(call.params.softplus), split },
     );
     return { y, finalState };
   },
@@ -126,12 +137,12 @@ export const recurrentWasm: Implementation = {
         dbias: at(made.deltaBias),
         dh0: at(initialState),
       },
-      { softplus: Boolean(call.params.softplus) },
+      { softplus: Boolean(call.params.softplus), split },
     );
     if (!call.grad.y) dy.dispose();
     return { ...made, initialState };
   },
-};
+});
 
 /** The same arithmetic for one token: what generation runs. */
 export function stepOf(implementation: Implementation): Implementation {

@@ -4,8 +4,10 @@ import { sizeOf, type Dims, type Shape } from '../../core/shape.js';
 import type { Form } from '../../tensor/backend.js';
 import { defineOperator, type Call, type InputSpec } from '../../tensor/operator.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { recurrentCpu, recurrentWasm, stepOf } from './forms.js';
-import { selectiveScanGpu } from './gpu.js';
+import { recurrentCpu, scanWasm, stepOf } from './forms.js';
+import { preferredGpuForm } from './gpu-common.js';
+import { chunkGpu, scanGpu, selectiveScanGpu } from './gpu.js';
+import { partsCpu } from './parts.js';
 import { selectiveScanReference } from './reference.js';
 
 const optional = (name: string, shape: string, doc: string): InputSpec => ({
@@ -51,13 +53,16 @@ function sample(
 ): ArrayLike<number> | undefined {
   const draw = (f: () => number) => Float64Array.from({ length: sizeOf(shape) }, f);
   if (input === 'A') return draw(() => -0.1 - 4 * uniform());
-  if (input === 'delta') return draw(() => 0.01 + (dims.strong ?? 1) * uniform());
-  if (input === 'cuSeqlens') return Int32Array.from(PACKED);
+  if (input === 'delta') return draw(() => (dims.least ?? 0.01) + (dims.strong ?? 1) * uniform());
+  if (input === 'cuSeqlens') return Int32Array.from(PACKED.find((starts) => starts.at(-1) === dims.T) ?? []);
   return undefined;
 }
 
-/** Packed lengths of the test cases: one token, none, several. */
-const PACKED = [0, 1, 1, 8, 31];
+/** Packed starts of the test cases, by their last: one token, none, several; and sequences of several parts. */
+const PACKED = [
+  [0, 1, 1, 8, 31],
+  [0, 300, 300, 301, 821],
+];
 
 const op = defineOperator({
   id: 'selective-scan',
@@ -97,9 +102,12 @@ const op = defineOperator({
   check,
   forms: {
     reference: { cpu: selectiveScanReference },
-    recurrent: { cpu: recurrentCpu, wasm: recurrentWasm, webgpu: selectiveScanGpu },
-    step: { cpu: stepOf(recurrentCpu), wasm: stepOf(recurrentWasm), webgpu: stepOf(selectiveScanGpu) },
+    recurrent: { cpu: recurrentCpu, wasm: scanWasm(), webgpu: selectiveScanGpu },
+    chunk: { cpu: partsCpu('chunk'), wasm: scanWasm('chunk'), webgpu: chunkGpu() },
+    scan: { cpu: partsCpu('scan'), wasm: scanWasm('scan'), webgpu: scanGpu },
+    step: { cpu: stepOf(recurrentCpu), wasm: stepOf(scanWasm()), webgpu: stepOf(selectiveScanGpu) },
   },
+  prefer: (backend, dims) => (backend === 'webgpu' ? preferredGpuForm(dims) : undefined),
   flops: (d) => d.B * d.T * d.D * (7 * d.N + 2),
   bytes: (d) =>
     4 * (3 * d.B * d.T * d.D + 2 * d.B * d.T * (d.G ?? 1) * d.N + d.D * d.N + 2 * d.B * d.D * d.N),
@@ -122,6 +130,46 @@ const op = defineOperator({
     { name: 'strong-decay', dims: { B: 1, T: 29, D: 4, N: 8, G: 1, strong: 60 }, with: ['initialState'] },
     { name: 'empty', dims: { B: 2, T: 0, D: 4, N: 3, G: 1 }, with: ['initialState'] },
     { name: 'large-state', dims: { B: 1, T: 11, D: 3, N: 70, G: 1 } },
+    { name: 'largest-state', dims: { B: 1, T: 37, D: 3, N: 256, G: 1 }, with: ['initialState'] },
+    {
+      name: 'huge-steps',
+      dims: { B: 1, T: 41, D: 4, N: 8, G: 2, least: 20, strong: 40 },
+      with: ['initialState'],
+    },
+    {
+      name: 'huge-steps-softplus',
+      dims: { B: 1, T: 41, D: 4, N: 8, G: 2, least: 17, strong: 43 },
+      with: ['D', 'z', 'deltaBias', 'initialState'],
+      params: { softplus: true },
+    },
+    {
+      name: 'zero-steps',
+      dims: { B: 1, T: 37, D: 4, N: 3, G: 1, least: 0, strong: 0 },
+      with: ['initialState'],
+    },
+    {
+      name: 'long',
+      dims: { B: 1, T: 521, D: 6, N: 5, G: 3 },
+      with: ['D', 'z', 'deltaBias', 'initialState'],
+      params: { softplus: true },
+    },
+    {
+      name: 'long-packed',
+      dims: { B: 1, T: 821, D: 6, N: 4, G: 2, S: 4 },
+      shapes: { initialState: [4, 6, 4] },
+      with: ['D', 'initialState', 'cuSeqlens'],
+    },
+    {
+      name: 'chunk-and-one',
+      dims: { B: 2, T: 33, D: 5, N: 6, G: 1 },
+      with: ['z', 'initialState'],
+    },
+    {
+      name: 'wide-groups',
+      dims: { B: 1, T: 49, D: 140, N: 6, G: 2 },
+      with: ['D', 'z', 'deltaBias'],
+      params: { softplus: true },
+    },
   ],
   sample,
   sources: [

@@ -59,16 +59,24 @@ export function scanView(call: Call): ScanView {
   };
 }
 
-/** All states h_t[n] of one channel of one sequence, h_0 first. */
+/** State of channel d before the first token of a sequence. */
+export function initialState(s: ScanView, call: Call, row: number, d: number): Float64Array {
+  const { D, N } = call.dims;
+  const at = (row * D + d) * N;
+  return s.initial ? Float64Array.from(s.initial.subarray(at, at + N)) : new Float64Array(N);
+}
+
+/** All states h_t[n] of one channel over a span of time, the given one first. */
 function states(
   s: ScanView,
   call: Call,
-  [row, first, length]: [number, number, number],
+  start: Float64Array,
+  [first, length]: readonly [number, number],
   d: number,
 ): Float64Array {
   const { D, N } = call.dims;
   const h = new Float64Array((length + 1) * N);
-  for (let n = 0; n < N; n++) h[n] = s.initial ? s.initial[(row * D + d) * N + n] : 0;
+  h.set(start);
   for (let t = 0; t < length; t++) {
     const p = first + t;
     const [step] = s.step(p, d);
@@ -97,7 +105,7 @@ const forward: Implementation['forward'] = (call) => {
   for (const sequence of s.sequences)
     for (let d = 0; d < D; d++) {
       const [row, first, length] = sequence;
-      const h = states(s, call, sequence, d);
+      const h = states(s, call, initialState(s, call, row, d), [first, length], d);
       for (let t = 0; t < length; t++) {
         const at = (first + t) * D + d;
         const z = s.z ? s.z[at] * math.sigmoid(s.z[at]) : 1;
@@ -111,33 +119,66 @@ const forward: Implementation['forward'] = (call) => {
 /** Reverse recurrence G_t = dy_t silu(z_t) C_t + e^{step_{t+1} A} G_{t+1} (design: algorithms, family 1.1). */
 const backward: Implementation['forward'] = (call) => {
   const s = scanView(call);
+  const sums = gradientSums(call);
+  for (const sequence of s.sequences)
+    for (let d = 0; d < call.dims.D; d++) sequenceBackward(s, call, sums, sequence, d);
+  return tensorsOf(call, sums);
+};
+
+/** Float64 sums for the gradient of every float input. */
+export function gradientSums(call: Call): Record<string, Float64Array> {
   const sums: Record<string, Float64Array> = {};
   for (const [name, t] of Object.entries(call.in))
     if (t && t.dtype !== 'i32') sums[name] = new Float64Array(t.size);
-  for (const sequence of s.sequences)
-    for (let d = 0; d < call.dims.D; d++) channelBackward(s, call, sums, sequence, d);
+  return sums;
+}
+
+/** The sums as tensors of their inputs' shapes. */
+export function tensorsOf(call: Call, sums: Record<string, Float64Array>): OptionalTensors {
   const made: OptionalTensors = {};
   for (const [name, values] of Object.entries(sums)) {
     made[name] = allocate(call, call.in[name]!.shape);
     (made[name].floats('selective-scan') as Float64Array).set(values);
   }
   return made;
-};
+}
 
-function channelBackward(
+function sequenceBackward(
   s: ScanView,
   call: Call,
   sums: Record<string, Float64Array>,
-  sequence: [number, number, number],
+  [row, first, length]: [number, number, number],
   d: number,
 ): void {
+  const G = finalAdjoint(call, row, d);
+  spanBackward(s, call, sums, [first, length], d, initialState(s, call, row, d), G);
+  sums.initialState?.set(G, (row * call.dims.D + d) * call.dims.N);
+}
+
+/** Gradient of the final state of channel d; zeros when there is none. */
+export function finalAdjoint(call: Call, row: number, d: number): Float64Array {
   const { D, N } = call.dims;
-  const [row, first, length] = sequence;
+  const at = (row * D + d) * N;
+  const given = call.grad.finalState?.floats('selective-scan');
+  return given ? Float64Array.from(given.subarray(at, at + N)) : new Float64Array(N);
+}
+
+/**
+ * Adds the gradients of one channel over a span of time from the state before it and the adjoint G that enters at its
+ * end; leaves in G the adjoint that leaves at its start.
+ */
+export function spanBackward(
+  s: ScanView,
+  call: Call,
+  sums: Record<string, Float64Array>,
+  [first, length]: readonly [number, number],
+  d: number,
+  start: Float64Array,
+  G: Float64Array,
+): void {
+  const { D, N } = call.dims;
   const dy = call.grad.y?.floats('selective-scan');
-  const dLast = call.grad.finalState?.floats('selective-scan');
-  const h = states(s, call, sequence, d);
-  const G = new Float64Array(N);
-  for (let n = 0; n < N; n++) G[n] = dLast ? dLast[(row * D + d) * N + n] : 0;
+  const h = states(s, call, start, [first, length], d);
   for (let t = length - 1; t >= 0; t--) {
     const p = first + t;
     const at = p * D + d;
@@ -162,7 +203,6 @@ function channelBackward(
     sums.delta[at] += dDelta;
     if (sums.deltaBias) sums.deltaBias[d] += dDelta;
   }
-  if (sums.initialState) for (let n = 0; n < N; n++) sums.initialState[(row * D + d) * N + n] += G[n];
 }
 
 /** Gradient before the gate; adds dz = dout y sig(z) (1 + z (1 - sig z)). */

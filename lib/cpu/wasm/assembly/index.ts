@@ -8,6 +8,7 @@ export * from './structure';
 export { gemm, gemmTiles } from './gemm';
 export { selectiveScan, scanUnits } from './scan-forward';
 export { selectiveScanBackward } from './scan-backward';
+export { selectiveScanCarry, selectiveScanReduce } from './scan-parts';
 export { attention, attentionBackwardKV, attentionBackwardQ, attentionDelta, attentionUnits, attentionUnitsKV } from './attention';
 export * from './conv';
 export * from './recurrence';

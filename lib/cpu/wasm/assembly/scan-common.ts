@@ -11,6 +11,10 @@ export const CHUNK: i32 = 16;
 export const SOFTPLUS: i32 = 1;
 export const FIXED_B: i32 = 2;
 export const FIXED_C: i32 = 4;
+/** The reduction multiplies decays instead of adding steps. */
+export const PRODUCT: i32 = 8;
+/** The reduction and the carry run back over the adjoint. */
+export const REVERSE: i32 = 16;
 
 export const LOG2E: f32 = 1.4426950408889634;
 export const LN2: f32 = 0.6931471805599453;
@@ -24,6 +28,23 @@ export const LN2: f32 = 0.6931471805599453;
 // @ts-ignore: decorator
 @inline export function sequenceStart(cu: usize, s: i32, T: i32): i32 {
   return cu ? load<i32>(cu + (<usize>s << 2)) : s * T;
+}
+
+// A part of time: a whole sequence, or what a table of i32 [parts][3] says: sequence, first row, row after the last.
+
+// @ts-ignore: decorator
+@inline export function partSequence(table: usize, part: i32): i32 {
+  return table ? load<i32>(table + <usize>part * 12) : part;
+}
+
+// @ts-ignore: decorator
+@inline export function partStart(table: usize, cu: usize, part: i32, T: i32): i32 {
+  return table ? load<i32>(table + <usize>part * 12, 4) : sequenceStart(cu, part, T);
+}
+
+// @ts-ignore: decorator
+@inline export function partEnd(table: usize, cu: usize, part: i32, T: i32): i32 {
+  return table ? load<i32>(table + <usize>part * 12, 8) : sequenceStart(cu, part + 1, T);
 }
 
 /** Slot of the state at the start of chunk c of the sequence that starts at row `start`. */

@@ -4,13 +4,13 @@
 import { exp2V, expV, madd, softplusV, splat, storeUpTo } from './math';
 import { scratch } from './scratch';
 import {
-  blocksOf, CHUNK, FIXED_B, FIXED_C, gatherQuad, loadQuad, LOG2E, optional, quadBytes, scatterQuad, sequenceStart,
-  slotOf, SOFTPLUS, WIDTH,
+  blocksOf, CHUNK, FIXED_B, FIXED_C, gatherQuad, loadQuad, LOG2E, optional, partEnd, partSequence, partStart,
+  quadBytes, scatterQuad, sequenceStart, slotOf, SOFTPLUS, WIDTH,
 } from './scan-common';
 
-/** Units of selectiveScan and its backward. */
-export function scanUnits(S: i32, D: i32, G: i32): i32 {
-  return S * G * blocksOf(D, G);
+/** Units of the backward pass and of the reduction: parts of time (sequences, when nothing splits them) by blocks. */
+export function scanUnits(parts: i32, D: i32, G: i32): i32 {
+  return parts * G * blocksOf(D, G);
 }
 
 /** One step of one quad; returns sum over n of C h. */
@@ -45,7 +45,7 @@ export function scanUnits(S: i32, D: i32, G: i32): i32 {
 }
 
 /** d_t and d_t u_t of a chunk, [step][quad][2]: outside the loop over n, where registers are scarce. */
-function stage(
+export function stage(
   u: usize, delta: usize, bias: usize, length: i32, width: i32, D: i32, flags: i32, steps: usize,
 ): void {
   for (let i = 0; i < length; i++) {
@@ -87,14 +87,17 @@ function gate(y: usize, z: usize, length: i32, width: i32, D: i32): void {
 
 /**
  * Layouts: u, delta, z, y [rows, D]; A [D, N]; B, C [rows, G, N] or [D, N] (flags 2, 4); h0, final [S, D, N];
- * checkpoints, when not 0: the state before every 16th step. h0 and final may be the same.
+ * checkpoints, when not 0: the state before every 16th step. h0 and final may be the same. With a table of parts
+ * h0 is [parts, D, N], the state before each part. Units: parts x groups x blocks of `wide` channels (a multiple of 4,
+ * at most 64): channels do not meet, so the bits do not depend on it.
  */
 export function selectiveScan(
   start: i32, end: i32, u: usize, delta: usize, A: usize, B: usize, C: usize, skip: usize, z: usize, bias: usize,
   h0: usize, y: usize, final: usize, checkpoints: usize, T: i32, D: i32, N: i32, G: i32, cu: usize, flags: i32,
+  table: usize, wide: i32,
 ): void {
-  const blocks = blocksOf(D, G);
   const perGroup = D / G;
+  const blocks = (perGroup + wide - 1) / wide;
   const quad = quadBytes(N);
   const block = quad * (WIDTH / 4);
   const aT = scratch();
@@ -104,27 +107,29 @@ export function selectiveScan(
   const steps = cT + block;
   const quadsAll = G * ((perGroup + 3) / 4);
   for (let unit = start; unit < end; unit++) {
-    const s = unit / (G * blocks);
+    const part = unit / (G * blocks);
+    const s = partSequence(table, part);
     const g = (unit / blocks) % G;
-    const inGroup = (unit % blocks) * WIDTH;
+    const inGroup = (unit % blocks) * wide;
     const d0 = g * perGroup + inGroup;
-    const width = min(WIDTH, perGroup - inGroup);
-    const t0 = sequenceStart(cu, s, T);
-    const t1 = sequenceStart(cu, s + 1, T);
+    const width = min(wide, perGroup - inGroup);
+    const first = sequenceStart(cu, s, T);
+    const t0 = partStart(table, cu, part, T);
+    const t1 = partEnd(table, cu, part, T);
     const firstQuad = g * ((perGroup + 3) / 4) + inGroup / 4;
     for (let q = 0; q < width; q += 4) {
       const at = <usize>(q >> 2) * quad;
       const channel = (<usize>(d0 + q) * N) << 2;
       const count = width - q;
       gatherQuad(A + channel, N, count, LOG2E, aT + at);
-      gatherQuad(h0 ? h0 + (((<usize>s * D + d0 + q) * N) << 2) : 0, N, count, 1, hT + at);
+      gatherQuad(h0 ? h0 + (((<usize>part * D + d0 + q) * N) << 2) : 0, N, count, 1, hT + at);
       if (flags & FIXED_B) gatherQuad(B + channel, N, count, 1, bT + at);
       if (flags & FIXED_C) gatherQuad(C + channel, N, count, 1, cT + at);
     }
     for (let from = t0; from < t1; from += CHUNK) {
       const length = min(CHUNK, t1 - from);
       if (checkpoints) {
-        const slot = slotOf(t0, s, (from - t0) / CHUNK);
+        const slot = slotOf(first, s, (from - first) / CHUNK);
         const to = checkpoints + (<usize>slot * quadsAll + firstQuad) * quad;
         memory.copy(to, hT, <usize>((width + 3) >> 2) * quad);
       }
@@ -145,7 +150,7 @@ export function selectiveScan(
       if (skip) addSkip(y + row, u + row, skip + (<usize>d0 << 2), length, width, D);
       if (z) gate(y + row, z + row, length, width, D);
     }
-    if (final) {
+    if (final && t1 == sequenceStart(cu, s + 1, T)) {
       for (let q = 0; q < width; q += 4) {
         scatterQuad(hT + <usize>(q >> 2) * quad, N, width - q, final + (((<usize>s * D + d0 + q) * N) << 2));
       }
