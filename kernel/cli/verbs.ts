@@ -16,6 +16,7 @@ export const verbs: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   jupyter: () => import('./jupyter.js'),
   bench: () => import('./bench.js'),
   ops: () => import('./ops.js'),
+  wgsl: () => import('./wgsl.js'),
   generate: () => import('./generate.js'),
   eval: () => import('./eval.js'),
 };

@@ -130,7 +130,7 @@ export function kernelVariants(): KernelVariant[] {
 
 /** Packs named values after the layout of `struct Params`. */
 export function packParams(
-  info: SourceInfo,
+  info: Pick<SourceInfo, 'name' | 'fields'>,
   values: Record<string, number | readonly number[]>,
   target: DataView,
   base: number,

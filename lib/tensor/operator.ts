@@ -136,7 +136,7 @@ function checkDtype(op: OperatorRecord, spec: InputSpec, t: Tensor, floats: Floa
 }
 
 /** Shapes, dtypes and devices against the record; binds the dims. */
-function checkInputs(op: OperatorRecord, call: Call): void {
+export function checkInputs(op: OperatorRecord, call: Call): void {
   for (const name of Object.keys(call.in))
     if (!op.inputs.some((spec) => spec.name === name))
       throw new ArgumentError(
@@ -171,7 +171,8 @@ function bindLead(op: OperatorRecord, spec: InputSpec, t: Tensor, call: Call): v
   (call as { lead: Shape }).lead = lead;
 }
 
-function checkParams(op: OperatorRecord, given: Params): Params {
+/** Parameters with their defaults, checked against the record. */
+export function checkParams(op: OperatorRecord, given: Params): Params {
   for (const name of Object.keys(given))
     if (!Object.hasOwn(op.parameters, name))
       throw new ArgumentError(

@@ -1,13 +1,7 @@
 /** Maps: element-wise functions of one or two tensors, with NumPy broadcasting in the public functions. */
 import { ArgumentError, DtypeError, ShapeError, show } from '../../core/errors.js';
 import { broadcastShapes, sameShape, sizeOf, type Dims } from '../../core/shape.js';
-import {
-  defineOperator,
-  type Call,
-  type Implementation,
-  type Operator,
-  type OperatorCase,
-} from '../../tensor/operator.js';
+import { defineOperator, type Call, type Operator, type OperatorCase } from '../../tensor/operator.js';
 import { setAccumulate } from '../../tensor/tape.js';
 import { full, isTensor, requireTensor, type Tensor } from '../../tensor/tensor.js';
 import { broadcastTo } from '../structure/index.js';
@@ -57,36 +51,33 @@ function defineUnary(name: string): Operator {
   });
 }
 
-const unaryOps = Object.fromEntries(Object.keys(UNARY).map((name) => [name, defineUnary(name)]));
-const one = (name: string) => (t: Tensor) => unaryOps[name]({ x: t }).y;
+const one = (op: Operator) => (t: Tensor) => op({ x: t }).y;
 
 /** -x. */
-export const neg = one('neg');
+export const neg = one(defineUnary('neg'));
 /** e^x. */
-export const exp = one('exp');
+export const exp = one(defineUnary('exp'));
 /** Natural logarithm; NaN below 0. */
-export const log = one('log');
-export const sqrt = one('sqrt');
+export const log = one(defineUnary('log'));
+export const sqrt = one(defineUnary('sqrt'));
 /** 1/sqrt(x). */
-export const rsqrt = one('rsqrt');
-export const abs = one('abs');
-export const square = one('square');
+export const rsqrt = one(defineUnary('rsqrt'));
+export const abs = one(defineUnary('abs'));
+export const square = one(defineUnary('square'));
 /** 1/(1+e^-x). */
-export const sigmoid = one('sigmoid');
-export const tanh = one('tanh');
-export const relu = one('relu');
+export const sigmoid = one(defineUnary('sigmoid'));
+export const tanh = one(defineUnary('tanh'));
+export const relu = one(defineUnary('relu'));
 /** x sigmoid(x), also called swish. */
-export const silu = one('silu');
+export const silu = one(defineUnary('silu'));
 /** GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415). */
-export const gelu = one('gelu');
+export const gelu = one(defineUnary('gelu'));
 /** log(1+e^x), stable on both sides; the identity above 20. */
-export const softplus = one('softplus');
+export const softplus = one(defineUnary('softplus'));
 
 function defineBinary(name: string): Operator {
   const row = BINARY[name];
-  const implementations: { wasm?: Implementation; webgpu: Implementation } = { webgpu: binaryGpu(name) };
   const wasm = binaryWasm(name);
-  if (wasm) implementations.wasm = wasm;
   return defineOperator({
     id: `ops/${name}`,
     summary: `element-wise ${row.equation}`,
@@ -95,7 +86,10 @@ function defineBinary(name: string): Operator {
     outputs: [y],
     parameters: {},
     check: sameShapes,
-    forms: { reference: { cpu: reference.binary(row) }, parallel: implementations },
+    forms: {
+      reference: { cpu: reference.binary(row) },
+      parallel: { webgpu: binaryGpu(name), ...(wasm && { wasm }) },
+    },
     ...cost,
     cases: CASES,
     sample: row.positive
@@ -104,8 +98,8 @@ function defineBinary(name: string): Operator {
   });
 }
 
-const binaryOps = Object.fromEntries(Object.keys(BINARY).map((name) => [name, defineBinary(name)]));
-setAccumulate((left, right) => binaryOps.add({ a: left, b: right }).y);
+const addOp = defineBinary('add');
+setAccumulate((left, right) => addOp({ a: left, b: right }).y);
 
 /** Broadcasts both sides to their common shape. */
 function pair(where: string, left: Tensor, right: Tensor): { a: Tensor; b: Tensor } {
@@ -115,7 +109,7 @@ function pair(where: string, left: Tensor, right: Tensor): { a: Tensor; b: Tenso
   return { a: fit(left), b: fit(right) };
 }
 
-function two(name: string): (left: Tensor, right: Tensor | number) => Tensor {
+function two(name: string, op: Operator): (left: Tensor, right: Tensor | number) => Tensor {
   return (left, right) => {
     if (!isTensor(left)) throw new ArgumentError(`${name}: a must be a tensor, got ${show(left)}`);
     if (typeof right === 'number') {
@@ -126,7 +120,7 @@ function two(name: string): (left: Tensor, right: Tensor | number) => Tensor {
       typeof right === 'number' ? full([], right, { dtype: left.dtype, device: left.device }) : right;
     if (!isTensor(other))
       throw new ArgumentError(`${name}: b must be a tensor or a number, got ${show(right)}`);
-    return binaryOps[name](pair(name, left, other)).y;
+    return op(pair(name, left, other)).y;
   };
 }
 
@@ -139,15 +133,15 @@ const SCALAR: Record<string, (t: Tensor, v: number) => Tensor> = {
 };
 
 /** a + b with broadcasting. */
-export const add = two('add');
-export const sub = two('sub');
-export const mul = two('mul');
-export const div = two('div');
+export const add = two('add', addOp);
+export const sub = two('sub', defineBinary('sub'));
+export const mul = two('mul', defineBinary('mul'));
+export const div = two('div', defineBinary('div'));
 /** Element-wise larger one; a wins ties, and the gradient follows the winner. */
-export const maximum = two('maximum');
-export const minimum = two('minimum');
+export const maximum = two('maximum', defineBinary('maximum'));
+export const minimum = two('minimum', defineBinary('minimum'));
 /** a^b; gradients for a > 0. */
-export const pow = two('pow');
+export const pow = two('pow', defineBinary('pow'));
 
 const affineOp = defineOperator({
   id: 'ops/affine',

@@ -8,12 +8,19 @@ import * as reference from './reference.js';
 
 const word = { type: 'integer', minimum: 0, maximum: 4294967295 } as const;
 
-function defineWords(id: string, equation: string, cpu: Kernel, webgpu: Implementation): Operator {
+interface Words {
+  id: string;
+  equation: string;
+  cpu: Kernel;
+  webgpu: Implementation;
+}
+
+function defineWords(w: Words): Operator {
   const stream = { keyLow: 0x12345678, keyHigh: 0xfedcba98 };
   return defineOperator({
-    id,
-    summary: `${equation} of a Philox4x32-10 stream`,
-    equation: `y_i = ${equation}(word position + i)`,
+    id: w.id,
+    summary: `${w.equation} of a Philox4x32-10 stream`,
+    equation: `y_i = ${w.equation}(word position + i)`,
     inputs: [],
     outputs: [{ name: 'y', shape: '*', doc: 'the given shape', differentiable: false }],
     parameters: {
@@ -22,8 +29,8 @@ function defineWords(id: string, equation: string, cpu: Kernel, webgpu: Implemen
       keyHigh: { ...word, default: 0, doc: 'second word of the key' },
       position: { type: 'integer', default: 0, minimum: 0, doc: 'words taken before' },
     },
-    check: (call) => checkShape(id, 'shape', call.params.shape),
-    forms: { reference: { cpu: { forward: cpu } }, parallel: { webgpu } },
+    check: (call) => checkShape(w.id, 'shape', call.params.shape),
+    forms: { reference: { cpu: { forward: w.cpu } }, parallel: { webgpu: w.webgpu } },
     flops: (d: Dims) => 25 * sizeOf(Object.values(d)),
     bytes: (d: Dims) => 4 * sizeOf(Object.values(d)),
     cases: [
@@ -34,8 +41,18 @@ function defineWords(id: string, equation: string, cpu: Kernel, webgpu: Implemen
   });
 }
 
-const bitsOp = defineWords('ops/random-bits', 'bits', reference.bits, bitsGpu);
-const uniformOp = defineWords('ops/random-uniform', 'uniform', reference.uniform, uniformGpu);
+const bitsOp = defineWords({
+  id: 'ops/random-bits',
+  equation: 'bits',
+  cpu: reference.bits,
+  webgpu: bitsGpu,
+});
+const uniformOp = defineWords({
+  id: 'ops/random-uniform',
+  equation: 'uniform',
+  cpu: reference.uniform,
+  webgpu: uniformGpu,
+});
 
 function drawn(op: Operator, random: Random, shape: Shape): Tensor {
   checkShape(op.record.id, 'shape', shape);

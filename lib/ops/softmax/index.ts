@@ -17,22 +17,24 @@ function notEmpty(call: Call): void {
     throw new ArgumentError(`${call.op.id}: last axis must not be empty, got size 0`);
 }
 
-function defineRows(
-  id: string,
-  equation: string,
-  cpu: Implementation,
-  wasm: Implementation,
-  webgpu: Implementation,
-): Operator {
+interface Rows {
+  id: string;
+  equation: string;
+  cpu: Implementation;
+  wasm: Implementation;
+  webgpu: Implementation;
+}
+
+function defineRows(r: Rows): Operator {
   return defineOperator({
-    id,
-    summary: `${equation} over the last axis`,
-    equation,
+    id: r.id,
+    summary: `${r.equation} over the last axis`,
+    equation: r.equation,
     inputs: [{ name: 'x', shape: '... D', half: true, doc: 'logits' }],
     outputs: [{ name: 'y', shape: '... D', doc: 'shape of x' }],
     parameters: {},
     check: notEmpty,
-    forms: { reference: { cpu }, parallel: { wasm, webgpu } },
+    forms: { reference: { cpu: r.cpu }, parallel: { wasm: r.wasm, webgpu: r.webgpu } },
     ...cost,
     cases: [
       { name: 'one', dims: { D: 1 }, shapes: { x: [3, 1] } },
@@ -44,14 +46,20 @@ function defineRows(
   });
 }
 
-const softmaxOp = defineRows('ops/softmax', 'y = e^x / sum e^x', reference.softmax, softmaxWasm, softmaxGpu);
-const logSoftmaxOp = defineRows(
-  'ops/log-softmax',
-  'y = x - log sum e^x',
-  reference.logSoftmax,
-  logSoftmaxWasm,
-  logSoftmaxGpu,
-);
+const softmaxOp = defineRows({
+  id: 'ops/softmax',
+  equation: 'y = e^x / sum e^x',
+  cpu: reference.softmax,
+  wasm: softmaxWasm,
+  webgpu: softmaxGpu,
+});
+const logSoftmaxOp = defineRows({
+  id: 'ops/log-softmax',
+  equation: 'y = x - log sum e^x',
+  cpu: reference.logSoftmax,
+  wasm: logSoftmaxWasm,
+  webgpu: logSoftmaxGpu,
+});
 
 function onAxis(op: Operator): (x: Tensor, axis?: number) => Tensor {
   return (x, axis = -1) => {

@@ -221,7 +221,7 @@ const sumToOp = defineOperator({
   id: 'ops/sum-to',
   summary: 'sums the axes that broadcasting would stretch',
   equation: 'y = sum of x over stretched axes',
-  inputs: [{ name: 'x', shape: '*', doc: 'tensor' }],
+  inputs: [{ name: 'x', shape: '*', half: true, doc: 'tensor' }],
   outputs: [outY],
   parameters: shapeParameter('shape before broadcasting'),
   check: (call) => checkStretch('sumTo', shapeOf(call), call.in.x!.shape, call.in.x!.shape),
