@@ -1,20 +1,20 @@
 /** Runs one operator row: first its record's cases must conform, then it is timed. */
 import { operator, scope } from '../../lib/index.js';
 import { Random } from '../../lib/core/random.js';
-import { patternShape, sizeOf } from '../../lib/core/shape.js';
-import { withBackend, type BackendName } from '../../lib/tensor/backend.js';
+import { patternShape, sizeOf, type Shape } from '../../lib/core/shape.js';
+import { withBackend, type BackendName, type Form } from '../../lib/tensor/backend.js';
 import { casesOf } from '../../lib/tensor/cases.js';
 import { conform } from '../../lib/tensor/conformance.js';
-import type { Operator, OptionalTensors } from '../../lib/tensor/operator.js';
+import type { InputSpec, Operator, OptionalTensors } from '../../lib/tensor/operator.js';
 import { vjp } from '../../lib/tensor/tape.js';
 import { tensor, type Tensor } from '../../lib/tensor/tensor.js';
-import { measure, type Timing } from './measure.js';
+import { measureWork, type Timing, type Work } from './measure.js';
 import type { OperatorRow } from './suites.js';
 
 const checked = new Map<string, Promise<string[]>>();
 
 /** Sentences of the record's failing cases on this form and backend; empty means it may be timed. */
-export function redCases(op: Operator, form: OperatorRow['form'], backend: BackendName): Promise<string[]> {
+export function redCases(op: Operator, form: Form, backend: BackendName): Promise<string[]> {
   const key = `${op.record.id} ${form} ${backend}`;
   const known = checked.get(key);
   if (known) return known;
@@ -32,51 +32,121 @@ export function redCases(op: Operator, form: OperatorRow['form'], backend: Backe
   return made;
 }
 
-function inputsOf(op: Operator, row: OperatorRow, device: 'host' | 'gpu'): OptionalTensors {
+/** What an operator is asked to do, whatever the form and the backend. */
+export type Problem = Pick<OperatorRow, 'op' | 'dims' | 'params' | 'shapes'>;
+
+/** Shapes of the tensors a problem hands over. */
+export function inputShapes(problem: Problem): { spec: InputSpec; shape: Shape }[] {
+  const { record } = operator(problem.op);
+  return record.inputs
+    .filter((spec) => !spec.optional)
+    .map((spec) => ({
+      spec,
+      shape: problem.shapes?.[spec.name] ?? patternShape(spec.shape.split('|')[0].trim(), problem.dims),
+    }));
+}
+
+/** Numbers drawn for one input; longer ones repeat them, because drawing can take longer than computing. */
+const DRAWN = 1 << 16;
+
+function inputsOf(problem: Problem, device: 'host' | 'gpu'): OptionalTensors {
+  const { record } = operator(problem.op);
   const made: OptionalTensors = {};
-  for (const spec of op.record.inputs.filter((i) => !i.optional)) {
-    const shape = row.shapes?.[spec.name] ?? patternShape(spec.shape.split('|')[0].trim(), row.dims);
+  for (const { spec, shape } of inputShapes(problem)) {
     const random = new Random(7).split(spec.name);
-    const sample = op.record.sample?.(spec.name, shape, () => random.uniform(), row.dims, row.params ?? {});
-    const values = new Float32Array(sizeOf(shape));
-    if (sample) values.set(sample);
-    else random.fillNormal(values, 0, 1);
+    const size = sizeOf(shape);
+    const few = size > DRAWN ? [DRAWN] : shape;
+    const values = new Float32Array(size);
+    const first = values.subarray(0, Math.min(size, DRAWN));
+    const sample = record.sample?.(
+      spec.name,
+      few,
+      () => random.uniform(),
+      problem.dims,
+      problem.params ?? {},
+    );
+    if (sample) first.set(sample);
+    else random.fillNormal(first, 0, 1);
+    for (let at = DRAWN; at < size; at += DRAWN) values.set(first.subarray(0, size - at), at);
     made[spec.name] = tensor(values, { shape, device });
   }
   return made;
 }
 
-/** Time of one call in one direction. On a GPU every call ends with a readback of one element. */
-export async function timeRow(row: OperatorRow, direction: string, backend: BackendName): Promise<Timing> {
-  const op = operator(row.op);
-  const inputs = inputsOf(op, row, backend === 'webgpu' ? 'gpu' : 'host');
-  const options = { form: row.form, backend };
-  // Only a readback makes a GPU finish; the host has finished when the call returns.
-  const timed = (make: () => Tensor) => async () => {
-    const probe = withBackend(backend, () => scope(() => make().view([1])));
-    if (backend === 'webgpu') await probe.data();
-    probe.dispose();
-  };
-  const first = (tensors: Record<string, Tensor>) => Object.values(tensors)[0];
-  if (direction !== 'forward+backward')
-    return withOwned(inputs, () => measure(timed(() => first(op(inputs, row.params, options)))));
-  const output = Object.entries(withBackend(backend, () => op(inputs, row.params, options)))[0];
-  const ones = new Float32Array(output[1].size).fill(1);
-  const seed = tensor(ones, { shape: output[1].shape, device: output[1].device });
-  const both = timed(() => {
-    const { pull } = vjp(
-      (p: Record<string, Tensor>) => op(p, row.params, options),
-      inputs as Record<string, Tensor>,
-    );
-    return first(pull({ [output[0]]: seed }));
-  });
-  return withOwned({ ...inputs, seed, output: output[1] }, () => measure(both));
+/** Tensors of one problem on one device, shared by all forms and backends that are timed on it. */
+export class Bench {
+  readonly inputs: OptionalTensors;
+  private gradient: { name: string; seed: Tensor } | undefined;
+
+  constructor(
+    readonly problem: Problem,
+    device: 'host' | 'gpu',
+  ) {
+    this.inputs = inputsOf(problem, device);
+  }
+
+  /** Calls of one form in one direction. On a GPU every sample ends with a readback of one element. */
+  work(form: Form, backend: BackendName, direction: string): Work {
+    const make =
+      direction === 'forward+backward' ? this.both(form, backend) : () => this.forward(form, backend);
+    return {
+      run: (calls) => {
+        let last: Tensor | undefined;
+        for (let i = 0; i < calls; i++) {
+          last?.dispose();
+          last = withBackend(backend, () => scope(() => make().view([1])));
+        }
+        const probe = last!;
+        if (backend !== 'webgpu') return probe.dispose();
+        // Only a readback makes a GPU finish; the host has finished when the call returns.
+        return probe.data().then(() => probe.dispose());
+      },
+    };
+  }
+
+  private forward(form: Form, backend: BackendName): Tensor {
+    const { op, params } = this.problem;
+    return Object.values(operator(op)(this.inputs, params, { form, backend }))[0];
+  }
+
+  private both(form: Form, backend: BackendName): () => Tensor {
+    const { op, params } = this.problem;
+    const { name, seed } = this.seed(form, backend);
+    return () => {
+      const { pull } = vjp(
+        (p: Record<string, Tensor>) => operator(op)(p, params, { form, backend }),
+        this.inputs as Record<string, Tensor>,
+      );
+      return Object.values(pull({ [name]: seed }))[0];
+    };
+  }
+
+  /** A gradient of ones for the first output. */
+  private seed(form: Form, backend: BackendName): { name: string; seed: Tensor } {
+    if (this.gradient) return this.gradient;
+    const { op, params } = this.problem;
+    const outputs = withBackend(backend, () => operator(op)(this.inputs, params, { form, backend }));
+    const [name, output] = Object.entries(outputs)[0];
+    const seed = tensor(new Float32Array(output.size).fill(1), {
+      shape: output.shape,
+      device: output.device,
+    });
+    for (const t of Object.values(outputs)) t.dispose();
+    return (this.gradient = { name, seed });
+  }
+
+  dispose(): void {
+    for (const t of Object.values(this.inputs)) t?.dispose();
+    this.gradient?.seed.dispose();
+  }
 }
 
-async function withOwned<T>(tensors: OptionalTensors, run: () => Promise<T>): Promise<T> {
+/** Time of one call of a row in one direction. */
+export async function timeRow(row: OperatorRow, direction: string, backend: BackendName): Promise<Timing> {
+  const bench = new Bench(row, backend === 'webgpu' ? 'gpu' : 'host');
   try {
-    return await run();
+    return await measureWork(bench.work(row.form, backend, direction));
   } finally {
-    for (const t of Object.values(tensors)) t?.dispose();
+    bench.dispose();
   }
 }

@@ -1,75 +1,118 @@
 /** `assay bench`: operators and training steps, timed on this machine after their cases passed. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { openBackend, operator, setThreads, useBackend } from '../../lib/index.js';
-import { BACKENDS, isOpen, type BackendName } from '../../lib/tensor/backend.js';
-import { measure, type Timing } from '../bench/measure.js';
-import { redCases, timeRow } from '../bench/operators.js';
-import { operatorRows } from '../bench/suites.js';
-import { trainingRows } from '../bench/training.js';
-import { parseVerbArgs, UsageError, type Verb, type VerbContext } from './verb.js';
+import { join, resolve } from 'node:path';
+import { openBackend, setThreads, threads as threadsInUse } from '../../lib/index.js';
+import { isSoftware } from '../../lib/gpu/command.js';
+import { currentGpu } from '../../lib/gpu/device.js';
+import { writeAtomic } from '../../lib/tasks/files.js';
+import { BACKENDS, type BackendName } from '../../lib/tensor/backend.js';
+import { add, benchFixed, wants, type Plan } from '../bench/fixed.js';
+import { openC } from '../bench/opponents/c.js';
+import type { Opponents } from '../bench/opponents/opponent.js';
+import { openTorch } from '../bench/opponents/torch.js';
+import { line } from '../bench/rows.js';
+import { runSweep, SWEEPS } from '../bench/sweep.js';
+import {
+  markdown,
+  ratiosOf,
+  slopesOf,
+  textTables,
+  withSection,
+  type BenchDocument,
+} from '../bench/tables.js';
+import { parseVerbArgs, positiveNumber, UsageError, type Verb, type VerbContext } from './verb.js';
 
-const WORD_BYTES = 4;
-const COPY_WORDS = 1 << 24;
+const CALL_SECONDS = 0.5;
+const TOTAL_SECONDS = 600;
 
-interface BenchRow extends Timing {
-  op: string;
-  form: string;
-  backend: string;
-  threads: number;
-  direction: string;
-  dims: Record<string, number>;
-  dtype: 'f32';
-  flops: number;
-  bytes: number;
+interface Values {
+  json?: boolean;
+  markdown?: boolean;
+  threads?: string;
+  backend?: string;
+  sweep?: boolean;
+  opponents?: boolean;
+  'max-seconds'?: string;
+  'total-seconds'?: string;
+  from?: string;
+  into?: string;
 }
 
-interface Plan {
-  filter: RegExp;
-  threads: number[];
-  backends: BackendName[];
-  context: VerbContext;
-  rows: BenchRow[];
-  red: string[];
-}
+const flag = { type: 'boolean' } as const;
+const text = { type: 'string' } as const;
+const options = {
+  ...{ json: flag, markdown: flag, sweep: flag, opponents: flag },
+  ...{ threads: text, backend: text, 'max-seconds': text, 'total-seconds': text, from: text, into: text },
+};
 
 export const verb: Verb = {
   name: 'bench',
   summary: 'time operators and training steps; refuses to report on failing cases',
-  usage: `Usage: assay bench [FILTER] [--threads 1,2] [--backend cpu,wasm,webgpu] [--json]
+  usage: `Usage: assay bench [FILTER] [--threads 1,2] [--backend cpu,wasm,webgpu] [--json | --markdown]
+       assay bench [FILTER] --sweep [--opponents] [--max-seconds S] [--total-seconds S]
+       assay bench --from FILE [--markdown] [--into PAGE]
 
 FILTER is matched against "op form backend direction dims" (a regular expression), for example
 "selective-scan.*T=2048". Every operator first runs its record's cases; a failing one is not timed.
 Times are medians of up to seven samples. Other work on the machine makes them longer: compare within one run.
 
-  --threads   WASM thread counts to measure (default 1,2 or 1 on one core)
-  --backend   backends to measure (default cpu,wasm)
-  --json      print one JSON document`,
+  --threads        WASM thread counts to measure (default 1,2 or 1 on one core)
+  --backend        backends to measure (default cpu,wasm; for a sweep wasm)
+  --json           print one JSON document
+  --markdown       print the tables in Markdown
+
+A sweep times every form of ${SWEEPS.map(({ op }) => op).join(', ')} over T = 256, 512, ... side by side, forward, forward and
+backward, and single steps, and adds growth exponents, ratios, and the share of a copy's bandwidth. A series ends
+where a tensor would be above 1 GiB, a sixteenth of memory or a GPU's binding, or where a call would take too long.
+
+  --sweep          sweep instead of the fixed rows
+  --opponents      beside it C (gcc, cc or clang) and PyTorch (ASSAY_PYTHON, python3), where they are
+  --max-seconds    longest call (default ${CALL_SECONDS})
+  --total-seconds  no new length begins after this (default ${TOTAL_SECONDS})
+
+  --from           report on what an earlier --json printed instead of measuring
+  --into           put the Markdown into the marked section of a page`,
   async run(args, context) {
-    const { values, positionals } = parseVerbArgs({
-      args,
-      options: { json: { type: 'boolean' }, threads: { type: 'string' }, backend: { type: 'string' } },
-      allowPositionals: true,
-    });
+    const { values, positionals } = parseVerbArgs({ args, options, allowPositionals: true });
     if (positionals.length > 1) throw new UsageError(`bench takes one filter, got ${positionals.length}`);
-    const plan: Plan = {
-      filter: filterOf(positionals[0]),
-      threads: listOf(values.threads, os.availableParallelism() > 1 ? '1,2' : '1').map(threadCount),
-      backends: listOf(values.backend, 'cpu,wasm').map(backendName),
-      context,
-      rows: [],
-      red: [],
-    };
-    for (const backend of plan.backends) await openBackend(backend);
-    await benchCopy(plan);
-    await benchOperators(plan);
-    await benchTraining(plan);
-    if (plan.rows.length + plan.red.length === 0)
-      throw new UsageError(`FILTER must match a row of the chosen backends, got "${positionals[0] ?? ''}"`);
-    report(plan, values.json === true);
-    return plan.red.length > 0 ? 1 : 0;
+    if (values.opponents && !values.sweep) throw new UsageError('--opponents needs --sweep');
+    if (values.into && !values.from) throw new UsageError('--into needs --from, a file that --json printed');
+    const document = values.from
+      ? (JSON.parse(readFileSync(resolve(values.from), 'utf8')) as BenchDocument)
+      : await measureAll(values, positionals[0], args, context);
+    await report(document, values, context);
+    return document.red.length > 0 ? 1 : 0;
   },
 };
+
+async function measureAll(
+  values: Values,
+  filter: string | undefined,
+  args: string[],
+  context: VerbContext,
+): Promise<BenchDocument> {
+  const plan: Plan = {
+    filter: filterOf(filter),
+    threads: listOf(values.threads, os.availableParallelism() > 1 ? '1,2' : '1').map(threadCount),
+    backends: listOf(values.backend, values.sweep ? 'wasm' : 'cpu,wasm').map(backendName),
+    ...{ signal: context.signal, progress: context.progress, rows: [], notes: [], red: [] },
+  };
+  for (const backend of plan.backends) await openBackend(backend);
+  const before = threadsInUse();
+  try {
+    if (values.sweep) await benchSweeps(plan, values, context.root);
+    else await benchFixed(plan);
+  } finally {
+    setThreads(before);
+  }
+  // A sweep measures copies whatever it is asked for.
+  const found = plan.rows.filter((row) => !values.sweep || row.op !== 'copy').length + plan.red.length;
+  if (found === 0)
+    throw new UsageError(`FILTER must match a row of the chosen backends, got "${filter ?? ''}"`);
+  return documentOf(plan, args, context.root);
+}
 
 function filterOf(text: string | undefined): RegExp {
   try {
@@ -96,121 +139,41 @@ function threadCount(text: string): number {
   return n;
 }
 
-function wants(
-  plan: Plan,
-  op: string,
-  form: string,
-  backend: string,
-  direction: string,
-  dims: Record<string, number>,
-): boolean {
-  const sizes = Object.entries(dims).map(([k, v]) => `${k}=${v}`);
-  plan.context.signal.throwIfAborted();
-  return plan.filter.test([op, form, backend, direction, ...sizes].join(' '));
+async function openOpponents(plan: Plan, root: string): Promise<Opponents> {
+  const folder = join(root, 'kernel', 'bench', 'opponents');
+  const { signal } = plan;
+  const c = await openC(join(folder, 'selective-scan.c'), { signal });
+  const torch = await openTorch(join(folder, 'selective_scan.py'), plan.threads, { signal });
+  return {
+    list: [...c.list, ...torch.list],
+    notes: [...c.notes, ...torch.notes],
+    dispose: () => [c, torch].forEach((each) => each.dispose()),
+  };
 }
 
-/** Thread counts that make a difference on a backend. */
-function threadsFor(plan: Plan, backend: BackendName): number[] {
-  return backend === 'wasm' ? plan.threads : [1];
+async function benchSweeps(plan: Plan, values: Values, root: string): Promise<void> {
+  const opponents = values.opponents ? await openOpponents(plan, root) : undefined;
+  for (const note of opponents?.notes ?? []) addNote(plan, note);
+  try {
+    for (const sweep of SWEEPS)
+      await runSweep(sweep, {
+        ...{ backends: plan.backends, threads: plan.threads, opponents: opponents?.list ?? [] },
+        callSeconds: positiveNumber('--max-seconds', values['max-seconds']) ?? CALL_SECONDS,
+        totalSeconds: positiveNumber('--total-seconds', values['total-seconds']) ?? TOTAL_SECONDS,
+        wants: ({ op, form, backend, direction, dims }) => wants(plan, op, form, backend, direction, dims),
+        onRow: (row) => add(plan, row),
+        onStop: (text) => addNote(plan, text),
+        onRed: (text) => plan.red.push(text),
+        signal: plan.signal,
+      });
+  } finally {
+    opponents?.dispose();
+  }
 }
 
-function add(plan: Plan, row: BenchRow): void {
-  plan.rows.push(row);
-  plan.context.progress(line(row));
-}
-
-/** The memory bandwidth every other row is judged by. */
-async function benchCopy(plan: Plan): Promise<void> {
-  const dims = { N: COPY_WORDS };
-  if (!wants(plan, 'copy', 'parallel', 'cpu', 'forward', dims)) return;
-  const from = new Float32Array(COPY_WORDS).fill(1);
-  const to = new Float32Array(COPY_WORDS);
-  const timing = await measure(() => to.set(from));
-  const bytes = 2 * WORD_BYTES * COPY_WORDS;
-  add(plan, {
-    op: 'copy',
-    form: 'parallel',
-    backend: 'cpu',
-    threads: 1,
-    direction: 'forward',
-    dims,
-    dtype: 'f32',
-    flops: 0,
-    bytes,
-    ...timing,
-  });
-}
-
-async function benchOperators(plan: Plan): Promise<void> {
-  for (const row of operatorRows())
-    for (const backend of row.backends) {
-      if (!plan.backends.includes(backend) || !isOpen(backend)) continue;
-      for (const direction of row.directions) {
-        const name = row.label ?? direction;
-        if (!wants(plan, row.op, row.form, backend, name, row.dims)) continue;
-        const { record } = operator(row.op);
-        const failed = await redCases(operator(row.op), row.form, backend);
-        if (failed.length > 0) {
-          plan.red.push(...failed);
-          continue;
-        }
-        for (const threads of threadsFor(plan, backend)) {
-          setThreads(threads);
-          const timing = await timeRow(row, direction, backend);
-          // Backward of a linear recurrence and of attention: about twice the forward pass again.
-          const factor = direction === 'forward+backward' ? 3 : 1;
-          const cost = {
-            flops: factor * record.flops(row.dims, {}),
-            bytes: factor * record.bytes(row.dims, {}),
-          };
-          add(plan, {
-            op: row.op,
-            form: row.form,
-            backend,
-            threads,
-            direction: name,
-            dims: row.dims,
-            dtype: 'f32',
-            ...cost,
-            ...timing,
-          });
-        }
-      }
-    }
-}
-
-async function benchTraining(plan: Plan): Promise<void> {
-  for (const row of trainingRows())
-    for (const backend of plan.backends) {
-      if (backend === 'cpu' || !wants(plan, row.op, 'adamw', backend, 'step', row.dims)) continue;
-      await useBackend(backend);
-      for (const threads of threadsFor(plan, backend)) {
-        setThreads(threads);
-        const timing = await measure(row.make());
-        const { op, dims, flops, bytes } = row;
-        add(plan, {
-          op,
-          form: 'adamw',
-          backend,
-          threads,
-          direction: 'step',
-          dims,
-          dtype: 'f32',
-          flops,
-          bytes,
-          ...timing,
-        });
-      }
-    }
-}
-
-function line(row: BenchRow): string {
-  const dims = Object.entries(row.dims).map(([k, v]) => `${k}${v}`);
-  const name = `${row.op} ${row.form} ${row.backend} x${row.threads} ${row.direction}`;
-  const rate = row.flops > 0 ? `${(row.flops / row.medianMs / 1e6).toFixed(2)} GFLOP/s` : '';
-  const bandwidth = `${(row.bytes / row.medianMs / 1e6).toFixed(2)} GB/s`;
-  const spread = `[${row.q1Ms.toFixed(3)}, ${row.q3Ms.toFixed(3)}]`;
-  return `${name.padEnd(52)} ${dims.join(' ').padEnd(34)} ${row.medianMs.toFixed(3).padStart(10)} ms ${spread}  ${rate}  ${bandwidth}`;
+function addNote(plan: Plan, note: string): void {
+  plan.notes.push(note);
+  plan.progress(note);
 }
 
 function commitOf(root: string): string {
@@ -225,14 +188,41 @@ function commitOf(root: string): string {
   }
 }
 
-function report(plan: Plan, json: boolean): void {
+/** The adapter that was used, named software where it computes on the processor. */
+function adapterOf(): string | undefined {
+  const info = currentGpu()?.info;
+  if (!info) return undefined;
+  const name = info.description || info.device || info.vendor || 'unknown';
+  return isSoftware(info) ? `${name} (software)` : name;
+}
+
+/** An argument as a shell would need it. */
+const quoted = (text: string): string => (/[^\w=.,:/-]/.test(text) ? `'${text}'` : text);
+
+function documentOf(plan: Plan, args: readonly string[], root: string): BenchDocument {
   const cpu = os.cpus()[0]?.model ?? 'unknown';
-  const device = `${process.platform}-${process.arch}, ${os.availableParallelism()} cores, ${cpu}, Node ${process.versions.node}`;
-  if (json)
-    plan.context.json({ device, commit: commitOf(plan.context.root), results: plan.rows, red: plan.red });
+  const adapter = plan.backends.includes('webgpu') ? adapterOf() : undefined;
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    device: `${process.platform}-${process.arch}, ${os.availableParallelism()} cores, ${cpu}, Node ${process.versions.node}`,
+    ...(adapter ? { adapter } : {}),
+    commit: commitOf(root),
+    command: ['assay bench', ...args.map(quoted)].join(' '),
+    ...{ results: plan.rows, slopes: slopesOf(plan.rows), ratios: ratiosOf(plan.rows) },
+    ...{ notes: plan.notes, red: plan.red },
+  };
+}
+
+async function report(document: BenchDocument, values: Values, context: VerbContext): Promise<void> {
+  if (values.into) {
+    const page = resolve(values.into);
+    await writeAtomic(page, withSection(readFileSync(page, 'utf8'), markdown(document)));
+  } else if (values.json) context.json(document);
+  else if (values.markdown) context.out(markdown(document));
   else {
-    plan.context.out(device);
-    for (const row of plan.rows) plan.context.out(line(row));
+    context.out(`${document.device}${document.adapter ? `, GPU adapter ${document.adapter}` : ''}`);
+    for (const row of document.results) context.out(line(row));
+    for (const text of textTables(document)) context.out(text);
   }
-  for (const text of plan.red) plan.context.progress(`not timed, a case fails: ${text}`);
+  for (const text of document.red) context.progress(`not timed, a case fails: ${text}`);
 }
