@@ -19,4 +19,5 @@ export const verbs: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   wgsl: () => import('./wgsl.js'),
   generate: () => import('./generate.js'),
   eval: () => import('./eval.js'),
+  fit: () => import('./fit.js'),
 };

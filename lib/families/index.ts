@@ -1,3 +1,4 @@
 /** The algorithm families. */
 export { softmaxAttention, type AttentionOptions } from './softmax-attention/index.js';
 export { selectiveScan, selectiveScanStep, type SelectiveScanInputs } from './selective-scan/index.js';
+export * from './scaling-laws/index.js';

@@ -1,5 +1,5 @@
 /**
- * The softmax-attention block Mamba is compared with: pre-norm, rotary positions, MLP.
+ * The softmax-attention block Mamba is compared with: pre-norm, rotary positions (or none), MLP.
  *
  *   r <- r + o(attention(rope(q), rope(k), v)) with q, k, v = projections of RMSNorm(r)
  *   r <- r + down(GELU(up(RMSNorm(r))))                    or down(SiLU(gate(h)) up(h)) with h = RMSNorm(r)
@@ -30,6 +30,8 @@ export interface TransformerConfig {
   hidden?: number;
   /** Default gelu. */
   mlp?: 'gelu' | 'swiglu';
+  /** Default rope; none leaves the order to the causal mask alone. */
+  positions?: 'rope' | 'none';
   /** Base of the rotary wavelengths, default 10000. */
   ropeBase?: number;
 }
@@ -69,7 +71,10 @@ export function transformerSizes(config: TransformerConfig): TransformerSizes {
       throw new ArgumentError(
         `transformerSizes: ${name} must be a positive integer, got ${show(value)}; heads must divide width`,
       );
-  if (sizes.headSize % 2 !== 0)
+  const { positions = 'rope' } = config;
+  if (positions !== 'rope' && positions !== 'none')
+    throw new ArgumentError(`transformerSizes: positions must be rope or none, got ${show(positions)}`);
+  if (positions === 'rope' && sizes.headSize % 2 !== 0)
     throw new ArgumentError(
       `transformerSizes: width / heads must be even for rotary positions, got ${sizes.headSize}`,
     );
@@ -149,8 +154,9 @@ function attention(
   const project = (weight: Tensor, n: number) =>
     reshape(matmul(h, weight, { transposeB: true }), [batch, time, n, headSize]);
   const positions = { base: config.ropeBase ?? 10000, offset: cache?.length ?? 0 };
-  const q = rope(project(p.q, heads), positions);
-  const k = rope(project(p.k, keyValueHeads), positions);
+  const turn = (t: Tensor) => (config.positions === 'none' ? t : rope(t, positions));
+  const q = turn(project(p.q, heads));
+  const k = turn(project(p.k, keyValueHeads));
   const v = project(p.v, keyValueHeads);
   const y = cache ? cache.attend(q, k, v) : softmaxAttention(q, k, v, { causal: true });
   return matmul(reshape(y, [batch, time, width]), p.o, { transposeB: true });

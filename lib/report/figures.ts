@@ -1,16 +1,13 @@
 /** Figures of a run: one for each claim that was measured, one for the training curves. */
 import { median } from '../core/statistics.js';
 import type { Baseline, Paper } from '../papers/paper.js';
-import type { Claim, Curve, Measurement, Run } from '../papers/ledger/types.js';
+import type { Claim, ClaimPicture, Curve, Measurement, Run } from '../papers/ledger/types.js';
 import { baselinesOf } from '../papers/run-experiment.js';
 import type { Figure, Series } from './figure.js';
 
 /** The figures of a run, in the order of the paper's claims. */
 export function figures(paper: Pick<Paper, 'claims'>, run: Run): Figure[] {
-  const own = paper.claims.flatMap((claim) => {
-    const figure = claimFigure(claim, run.measurements[claim.id] ?? []);
-    return figure ? [figure] : [];
-  });
+  const own = paper.claims.flatMap((claim) => claimFigures(claim, run.measurements[claim.id] ?? []));
   return [...own, ...curveFigures(run.curves, baselinesOf(run))];
 }
 
@@ -32,36 +29,67 @@ const armsOf = (measurements: readonly Measurement[]): string[] => [
 ];
 const usable = (value: number): boolean => Number.isFinite(value);
 
+/** The pictures of a claim's measurements that hold any of their arms. */
+export function claimFigures(claim: Claim, measurements: readonly Measurement[]): Figure[] {
+  if (!claim.pictures) {
+    const figure = claimFigure(claim, measurements);
+    return figure ? [figure] : [];
+  }
+  return claim.pictures.flatMap((picture, i) => {
+    const own = measurements
+      .filter((m) => picture.arms.includes(m.arm))
+      .sort((a, b) => picture.arms.indexOf(a.arm) - picture.arms.indexOf(b.arm));
+    const figure = claimFigure(claim, own, picture);
+    return figure ? [{ ...figure, id: i === 0 ? figure.id : `${figure.id}-${i + 1}` }] : [];
+  });
+}
+
 /** Over a swept size: medians with the range of the seeds. Else: one point a seed, by arm. */
-export function claimFigure(claim: Claim, measurements: readonly Measurement[]): Figure | undefined {
+export function claimFigure(
+  claim: Claim,
+  measurements: readonly Measurement[],
+  picture?: ClaimPicture,
+): Figure | undefined {
   if (!claim.criterion || measurements.length === 0) return undefined;
   const swept = measurements.filter((m) => m.at !== undefined && usable(m.value));
   const { metric } = claim.criterion;
-  const shared = { id: claim.id.replace(/[^a-z0-9]+/gi, '-'), caption: claim.words };
-  const y = { label: metric.unit.split(' (')[0] };
+  const shared = {
+    id: claim.id.replace(/[^a-z0-9]+/gi, '-'),
+    title: `${titleOf(claim)}: ${picture?.title ?? metric.name}`,
+    caption: claim.words,
+  };
+  const y = { label: picture?.y ?? metric.unit.split(' (')[0] };
+  const levels = (picture?.levels ?? []).map(({ name, value }): Series => ({
+    name,
+    kind: 'level',
+    x: [],
+    y: [value],
+  }));
   if (swept.length > 0) {
-    const log = swept.every((m) => m.value > 0);
+    // Shares and other numbers up to 1 are read on a plain axis.
+    const log = swept.every((m) => m.value > 0) && swept.some((m) => m.value > 1);
     return {
       ...shared,
-      title: `${titleOf(claim)}: ${metric.name}`,
-      x: { label: 'tokens T', log: true },
+      x: { label: picture?.x ?? 'tokens T', log: true },
       y: { ...y, log },
-      series: armsOf(swept).map((arm) => sweepSeries(arm, swept)),
+      series: [...armsOf(swept).map((arm) => sweepSeries(arm, swept)), ...levels],
     };
   }
-  const groups = seedGroups(measurements, claim);
+  const groups = seedGroups(measurements, picture ? undefined : claim);
   if (groups.length === 0) return undefined;
   return {
     ...shared,
-    title: `${titleOf(claim)}: ${metric.name}`,
-    x: { label: 'model', categories: groups.map(([arm]) => arm) },
+    x: { label: 'arm', categories: groups.map(([arm]) => arm) },
     y,
-    series: groups.map(([arm, values], i) => ({
-      name: arm,
-      kind: 'points',
-      x: values.map((_, k) => i + 0.03 * (k - (values.length - 1) / 2)),
-      y: values,
-    })),
+    series: [
+      ...groups.map(([arm, values], i): Series => ({
+        name: arm,
+        kind: 'points',
+        x: values.map((_, k) => i + 0.03 * (k - (values.length - 1) / 2)),
+        y: values,
+      })),
+      ...levels,
+    ],
   };
 }
 
@@ -86,9 +114,9 @@ function sweepSeries(arm: string, measurements: readonly Measurement[]): Series 
   };
 }
 
-/** Values over seeds of the arms that the claim's own analysis compares; its controls have other scales. */
-function seedGroups(measurements: readonly Measurement[], claim: Claim): [string, number[]][] {
-  const analysis = claim.criterion?.analysis;
+/** Values over seeds: of the arms that a claim's own analysis compares, as its controls have other scales, or of all. */
+function seedGroups(measurements: readonly Measurement[], claim?: Claim): [string, number[]][] {
+  const analysis = claim?.criterion?.analysis;
   const arms = analysis?.kind === 'difference' ? [analysis.arm, analysis.against] : armsOf(measurements);
   return arms.flatMap((arm): [string, number[]][] => {
     const values = measurements

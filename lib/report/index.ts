@@ -1,7 +1,8 @@
 /** Figures, tables and pages made from runs. */
 export { checkFigure, toPlotly, type Axis, type Figure, type PlotlyFigure, type Series } from './figure.js';
-export { claimFigure, curveFigures, figures, figuresOfRuns } from './figures.js';
+export { claimFigure, claimFigures, curveFigures, figures, figuresOfRuns } from './figures.js';
 export { reportPage, type PageOptions, type PaperSection } from './page.js';
+export { fitFigure, type FitFigureOptions } from './fit-figure.js';
 export { toSvg } from './svg.js';
 export {
   baselineText,

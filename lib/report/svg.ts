@@ -49,6 +49,7 @@ export function short(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
   if (size < 1e-3) return value.toExponential(0).replace('e-', 'e−');
+  if (size >= 1e13) return value.toExponential(0).replace('e+', 'e');
   for (const [factor, unit] of [
     [1e9, 'G'],
     [1e6, 'M'],

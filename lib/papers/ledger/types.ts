@@ -94,6 +94,20 @@ export interface Registration {
   note: string;
 }
 
+/** A picture of some arms of a claim's measurements. */
+export interface ClaimPicture {
+  /** In the order of the legend. */
+  arms: readonly string[];
+  /** What follows the name of the claim in the title; default: the metric. */
+  title?: string;
+  /** Label of the swept variable; default: tokens T. */
+  x?: string;
+  /** Default: the unit of the metric. */
+  y?: string;
+  /** Horizontal lines, for example chance. */
+  levels?: readonly { name: string; value: number }[];
+}
+
 /** One claim of one paper. */
 export interface Claim {
   /** `<paper>/<name>`. */
@@ -118,6 +132,8 @@ export interface Claim {
   registered: readonly Registration[];
   /** Where our experiment departs from the paper's. */
   deviations: readonly string[];
+  /** How its measurements are drawn, which decides nothing; default: one picture of all arms. */
+  pictures?: readonly ClaimPicture[];
   /** Which independent program agrees with the implementation measured here, where one does. */
   independent?: string;
 }
