@@ -105,7 +105,7 @@ export function parseTime(option: string, text: string | undefined): number | un
   return seconds;
 }
 
-function printResult({ paper, done, judged, page }: Reproduced, { out, root }: VerbContext): void {
+function printResult({ paper, done, judged, left, page }: Reproduced, { out, root }: VerbContext): void {
   out('');
   out(`${paper.title} (${paper.authors}, ${paper.year}, arXiv ${paper.arxiv})`);
   out('');
@@ -123,7 +123,8 @@ function printResult({ paper, done, judged, page }: Reproduced, { out, root }: V
       `  run ${relative(root, runFile)}${run.dirty ? '   (uncommitted changes: a preview, it does not count)' : ''}`,
     );
   }
-  out(`Page ${relative(root, page)}`);
+  for (const { experiment, reason } of left) out(`${experiment} was left out: ${reason}`);
+  if (page !== undefined) out(`Page ${relative(root, page)}`);
 }
 
 /** Mean loss of each trained language model, and how far it is above the floor where that is known. */
@@ -142,7 +143,7 @@ function lossLines({ experiment, run, baselines }: Reproduction): string[] {
   });
 }
 
-function jsonResult({ paper, done, judged, page, text }: Reproduced, root: string): unknown {
+function jsonResult({ paper, done, judged, left, page, text }: Reproduced, root: string): unknown {
   return {
     ...paperEntry(paper, judged),
     experiments: done.map(({ experiment, run, runFile, baselines, took, estimated, skipped }) => ({
@@ -158,7 +159,8 @@ function jsonResult({ paper, done, judged, page, text }: Reproduced, root: strin
       seconds: { estimated, took },
       skipped,
     })),
-    page: relative(root, page),
+    left,
+    ...(page === undefined ? {} : { page: relative(root, page) }),
     ...(text === undefined ? {} : { text }),
   };
 }

@@ -16,8 +16,8 @@ async function work(message: StartMessage): Promise<void> {
   const { root, setup: plan, task, checkpoint } = message;
   const paper = await loadPaper(message.paper, root);
   // One thread: the tasks themselves run side by side.
-  const setup = await openSetup({ ...plan, threads: 1 });
   const experiment = experimentOf(paper, message.experiment);
+  const setup = await openSetup({ ...plan, threads: 1, datasets: experiment.datasets ?? [] });
   const part = experiment.parts(setup).find(({ name }) => name === message.part);
   if (!part) throw new Error(`part must be one of ${experiment.id}'s, got ${message.part}`);
   const result = await part.run(task, {

@@ -6,9 +6,11 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ArgumentError } from '../../lib/core/errors.js';
 import {
+  dataOf,
   estimateExperiment,
   experimentOf,
   makeRun,
+  missingData,
   openSetup,
   preview,
   runExperiment,
@@ -74,9 +76,12 @@ export interface Reproduced {
   done: Reproduction[];
   /** All claims of the paper by the runs just made. */
   judged: Judged[];
+  /** Experiments that lack data on this machine, and what they need. */
+  left: { experiment: string; reason: string }[];
   /** Of the text, in one sentence; absent when nothing read it. */
   text?: string;
-  page: string;
+  /** Absent when nothing ran. */
+  page?: string;
 }
 
 /** Trainings side by side: one a core, and memory for each. */
@@ -106,29 +111,35 @@ interface Session {
 export async function reproduce(options: ReproduceOptions): Promise<Reproduced> {
   const { root, size, backend, progress } = options;
   const paper = await loadPaper(options.paper, root);
-  const experiments = options.experiments?.map((id) => experimentOf(paper, id)) ?? paper.experiments;
-  const session = await openSession(options, paper, experiments);
+  const asked = options.experiments?.map((id) => experimentOf(paper, id)) ?? paper.experiments;
+  const session = await openSession(options, paper, asked);
   const { setup } = session;
+  const left = asked.flatMap((experiment) => {
+    const reason = missingData(experiment, setup);
+    return reason === undefined ? [] : [{ experiment: experiment.id, reason }];
+  });
+  const experiments = asked.filter(({ id }) => !left.some(({ experiment }) => experiment === id));
   const text = experiments.some((experiment) => experiment.text) ? setup.text.note : undefined;
   progress(`${paper.id}, size ${size}, backend ${backend}.${text === undefined ? '' : ` ${text}`}`);
+  for (const { experiment, reason } of left) progress(`${experiment} is left out: ${reason}`);
   const prepared: Prepared[] = [];
   for (const experiment of experiments) prepared.push(await prepare(session, experiment));
   if (prepared.length > 1)
     progress(`Estimate of all ${prepared.length} experiments: ${clock(secondsOf(prepared))}`);
   const done: Reproduction[] = [];
-  let left = options.budget ?? Infinity;
+  let budget = options.budget ?? Infinity;
   for (const entry of prepared) {
     const { experiment } = entry;
     progress(`${experiment.id} (${done.length + 1} of ${prepared.length}): ${experiment.about}`);
-    const result = await runOne(session, entry, left);
-    left -= result.spent;
+    const result = await runOne(session, entry, budget);
+    budget -= result.spent;
     done.push(result.reproduction);
   }
   const runs = done.map(({ run }) => run);
   if (options.record) await saveWords(root, paper);
   const judged = preview(paper, runs);
-  const page = await writePage(root, paper, judged, runs);
-  return { paper, done, judged, page, ...(text === undefined ? {} : { text }) };
+  const page = runs.length > 0 ? { page: await writePage(root, paper, judged, runs) } : {};
+  return { paper, done, judged, left, ...page, ...(text === undefined ? {} : { text }) };
 }
 
 const secondsOf = (prepared: readonly Prepared[]): number =>
@@ -157,7 +168,12 @@ async function openSession(
   const cache = process.env['ASSAY_CACHE'] || join(root, '.assay', 'data');
   const plan: SetupPlan = { size, backend, cache, ...(options.generated ? { text: 'generated' } : {}) };
   const reads = experiments.some((experiment) => experiment.text);
-  const setup = await openSetup({ ...plan, ...(reads ? {} : { text: 'none' as const }), signal });
+  const setup = await openSetup({
+    ...plan,
+    ...(reads ? {} : { text: 'none' as const }),
+    datasets: experiments.flatMap((experiment) => experiment.datasets ?? []),
+    signal,
+  });
   return {
     options,
     paper,
@@ -183,7 +199,11 @@ async function prepare(session: Session, experiment: Experiment): Promise<Prepar
     experiment: experiment.id,
     setup: experiment.text ? session.plan : { ...session.plan, text: 'none' },
     folder: join(runsFolder(options.root, paper.id), 'tasks'),
-    depends: experiment.text ? { ...depends, text: setup.text.sha256 } : depends,
+    depends: {
+      ...depends,
+      ...(experiment.text ? { text: setup.text.sha256 } : {}),
+      ...(experiment.datasets ? { data: dataOf(experiment, setup) } : {}),
+    },
     workers,
     fresh: options.fresh,
     note: options.progress,

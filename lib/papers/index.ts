@@ -14,12 +14,14 @@ export type {
   Plain,
   Results,
   Setup,
+  SetupData,
   Task,
   TaskContext,
   TaskProgress,
 } from './paper.js';
 export {
   baselinesOf,
+  dataOf,
   estimateExperiment,
   inProcess,
   makeRun,
@@ -36,7 +38,9 @@ export {
   type Provenance,
 } from './run-experiment.js';
 export { readRunFile, readRuns, WORDS_FILE } from './read-runs.js';
-export { openSetup } from './setup.js';
+export { dataText, missingData, openSetup } from './setup.js';
+export { answerBatch, answeringModel, answerSequences } from './sequence-answers.js';
+export { trainOnSequences } from './sequence-training.js';
 
 /** All papers by slug. */
 export const papers = { mamba } satisfies Record<string, Paper>;

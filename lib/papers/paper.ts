@@ -6,12 +6,21 @@ import type { Claim, Curve, Measurement, Size } from './ledger/types.js';
 /** Values that can be written as JSON and sent between processes. */
 export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain };
 
-/** What an experiment runs with. `size` and `backend` alone decide the work; `text` is the data. */
+/** A data set of `datasets/` as it was found on this machine. */
+export interface SetupData {
+  name: string;
+  sha256: string;
+  bytes: Uint8Array;
+}
+
+/** What an experiment runs with. `size` and `backend` alone decide the work; `text` and `data` are the data. */
 export interface Setup {
   size: Size;
   backend: BackendName;
   /** For experiments that say they need it; reading it is an error where the setup was opened without. */
   readonly text: TrainingText;
+  /** Data sets that were asked for and are on this machine. */
+  readonly data?: readonly SetupData[];
 }
 
 /** A report of a task that takes long. */
@@ -97,6 +106,8 @@ export interface Experiment {
   claims: readonly string[];
   /** Does it train or score on the text of the setup? Default no. */
   text?: boolean;
+  /** Names of the data sets it reads; where one is not on this machine the experiment is left out. */
+  datasets?: readonly string[];
   /** Parts in order at the size of the setup. */
   parts(setup: Setup): readonly Part[];
   collect(results: Results, setup: Setup): Findings;

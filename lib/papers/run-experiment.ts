@@ -1,5 +1,5 @@
 /** Runs an experiment of a paper: estimate first, then part by part, then one run record. */
-import { ArgumentError, CancelledError, show } from '../core/errors.js';
+import { ArgumentError, CancelledError, DataError, show } from '../core/errors.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { criterionHash } from './ledger/canonical.js';
@@ -20,6 +20,7 @@ import type {
   TaskContext,
   TaskProgress,
 } from './paper.js';
+import { missingData } from './setup.js';
 
 /** Expected seconds of a part. */
 export interface PartEstimate {
@@ -95,12 +96,13 @@ export const inProcess: Executor = async (part, tasks, report, { signal, probing
   return done;
 };
 
-/** Expected time of every part, from short probes of the real work on this machine. */
+/** Expected time of every part, from short probes of the real work on this machine. @throws DataError without its data */
 export async function estimateExperiment(
   experiment: Experiment,
   options: ExperimentOptions,
 ): Promise<Estimate> {
   const { execute = inProcess, workers = 1, signal, isDone = () => false } = options;
+  requireData(experiment, options.setup);
   const parts: PartEstimate[] = [];
   for (const part of chosenParts(experiment, options)) {
     const probing = { ...(signal ? { signal } : {}), probing: true };
@@ -109,6 +111,12 @@ export async function estimateExperiment(
     parts.push({ part: part.name, about: part.about, seconds });
   }
   return { parts, seconds: parts.reduce((sum, part) => sum + part.seconds, 0) };
+}
+
+function requireData(experiment: Experiment, setup: Setup): void {
+  const reason = missingData(experiment, setup);
+  if (reason !== undefined)
+    throw new DataError(`runExperiment: ${experiment.id} must have its data: ${reason}`);
 }
 
 function chosenParts(experiment: Experiment, { setup, only }: ExperimentOptions): readonly Part[] {
@@ -121,12 +129,18 @@ function chosenParts(experiment: Experiment, { setup, only }: ExperimentOptions)
   return only ? parts.filter((part) => only.includes(part.name)) : parts;
 }
 
-/** Runs the experiment. @throws CancelledError when the signal was given; finished tasks stay where the executor keeps them */
+/**
+ * Runs the experiment.
+ *
+ * @throws CancelledError when the signal was given; finished tasks stay where the executor keeps them
+ * @throws DataError when the setup lacks a data set that it reads
+ */
 export async function runExperiment(
   experiment: Experiment,
   options: ExperimentOptions,
 ): Promise<ExperimentResult> {
   const { execute = inProcess, signal, budget = Infinity } = options;
+  requireData(experiment, options.setup);
   const report = options.onEvent ?? (() => undefined);
   const started = new Date();
   const clock = performance.now();
@@ -203,6 +217,13 @@ export function unknownProvenance(): Provenance {
   };
 }
 
+/** Names and hashes of everything an experiment reads. */
+export function dataOf(experiment: Experiment, setup: Setup): { name: string; sha256: string }[] {
+  const text = experiment.text ? [{ name: setup.text.dataset.name, sha256: setup.text.sha256 }] : [];
+  const read = (setup.data ?? []).filter(({ name }) => experiment.datasets?.includes(name));
+  return [...text, ...read.map(({ name, sha256: hash }) => ({ name, sha256: hash }))];
+}
+
 /** The run record of an experiment. */
 export function makeRun(
   paper: Paper,
@@ -227,7 +248,7 @@ export function makeRun(
     dirty: provenance.dirty,
     code: provenance.code,
     lock: provenance.lock,
-    data: experiment.text ? [{ name: setup.text.dataset.name, sha256: setup.text.sha256 }] : [],
+    data: dataOf(experiment, setup),
     device: provenance.device,
     config: {
       ...findings.config,

@@ -5,28 +5,19 @@ import {
   cosineSchedule,
   languageModel,
   train,
-  yieldToEvents,
-  type Batch,
   type LanguageModel,
   type LanguageModelConfig,
   type LanguageModelParameters,
-  type Trainable,
 } from '../nn/index.js';
-import { gather } from '../ops/index/index.js';
-import { argmax, mean } from '../ops/reduce/index.js';
-import { crossEntropy } from '../ops/softmax/index.js';
-import { reshape, slice } from '../ops/structure/index.js';
 import {
   scoreSequences,
   type Sequences,
   type SequenceScore,
   type SequenceTask,
 } from '../tasks/sequence-task.js';
-import { scope } from '../tensor/scope.js';
-import { noGrad } from '../tensor/tape.js';
-import { tensor, type Tensor } from '../tensor/tensor.js';
 import { treeTensors, type Tree } from '../tensor/tree.js';
 import type { TaskContext } from './paper.js';
+import { answerBatch, answeringModel, answerSequences } from './sequence-answers.js';
 
 type Parameters = LanguageModelParameters & Tree;
 
@@ -44,7 +35,7 @@ export interface SequenceRecipe {
 export interface SequenceTest {
   name: string;
   /** A function of the random stream alone; the same sequences for every arm, rate and seed. */
-  generate(random: Random, count: number): Sequences;
+  generate: (random: Random, count: number) => Sequences;
   count: number;
 }
 
@@ -65,13 +56,13 @@ export interface SequenceResult {
   parameters: number;
   /** Tokens read in training. */
   tokens: number;
-  /** Mean loss in nats an answer on the tuning sequences. */
+  /** Share of wrong answers on tuning sequences, the mean over sequences drawn as each test's. */
   tuning: number | null;
   /** Scores by the name of the test. */
   scores: { [test: string]: SequenceScore } | null;
   /** Means of the training loss in nats an answer over equal stretches of steps, by last step. */
   curve: { x: number[]; y: number[] };
-  /** Share of right answers on the tuning sequences by step. */
+  /** Share of right answers by step, on held-out sequences drawn as those of training. */
   accuracy: { x: number[]; y: number[] };
   seconds: number;
   tokensPerSecond: number;
@@ -80,88 +71,67 @@ export interface SequenceResult {
   diverged?: string;
 }
 
-const CURVE_POINTS = 60;
-/** Tokens of one forward pass in a test. */
-const PASS_TOKENS = 8192;
+const CURVE_POINTS = 40;
+/** Held-out sequences behind a point of the accuracy curve, in batches of training. */
+const WATCHED_BATCHES = 16;
 
-/** ids [B,T], and as targets i32 [2,M]: flat positions of the answers, and the answers. */
-export function answerBatch({ ids, shape, positions, answers }: Sequences): Batch {
-  const targets = new Int32Array(2 * positions.length);
-  targets.set(positions);
-  targets.set(answers, positions.length);
-  return { ids: tensor(ids, { shape }), targets: tensor(targets, { shape: [2, positions.length] }) };
+/** Seconds a training step and a token of a test take here; other tasks may run beside it. */
+export interface SequenceProbe {
+  stepSeconds: number;
+  /** Of all tests once. */
+  testSeconds: number;
+  /** Of one point of the accuracy curve. */
+  curveSeconds: number;
 }
 
-/** Logits [M,V] at the flat positions [M] of the answers. */
-function answerLogits(
-  model: LanguageModel,
-  params: LanguageModelParameters,
-  ids: Tensor,
-  at: Tensor,
-): Tensor {
-  const { logits } = model.forward(params, ids);
-  return gather(reshape(logits, [ids.size, model.vocabulary]), at);
-}
-
-function row(targets: Tensor, i: number): Tensor {
-  return reshape(slice(targets, 0, i, i + 1), [targets.shape[1]]);
-}
-
-/** A language model whose loss is the mean cross-entropy of the answers alone, in nats an answer. */
-export function answeringModel(model: LanguageModel): Trainable<Parameters> {
-  return {
-    config: { answers: true, ...model.config },
-    initialize: (seed) => model.initialize(seed) as Parameters,
-    loss: (params, ids, targets) =>
-      mean(crossEntropy(answerLogits(model, params, ids, row(targets, 0)), row(targets, 1))),
+/** Times real steps for about `seconds`, and one pass over a part of the tests. */
+export async function probeSequences(
+  training: SequenceTraining,
+  task: SequenceTask,
+  tests: readonly SequenceTest[],
+  seconds: number,
+): Promise<SequenceProbe> {
+  const model = languageModel(training.model);
+  const stepTimes: number[] = [];
+  const clock = new AbortController();
+  const start = performance.now();
+  let last = start;
+  const { params } = await train<Parameters>({
+    model: answeringModel(model),
+    data: (_, random) => answerBatch(task.generate(random, training.recipe.batch)),
+    steps: training.recipe.steps,
+    schedule: 1e-4,
+    signal: clock.signal,
+    progressEveryMs: 0,
+    onProgress: () => {
+      const now = performance.now();
+      stepTimes.push((now - last) / 1000);
+      last = now;
+      if (now - start > seconds * 1000 && stepTimes.length > 4) clock.abort();
+    },
+  });
+  // The first steps compile; the mean of the rest holds pauses of the machine too.
+  const settled = stepTimes.slice(Math.min(3, stepTimes.length - 1));
+  const random = new Random('probe');
+  const pass = async (sequences: Sequences): Promise<number> => {
+    const before = performance.now();
+    await answerSequences(model, params, sequences);
+    return (performance.now() - before) / 1000 / sequences.shape[0];
   };
+  let testSeconds = 0;
+  for (const test of tests)
+    testSeconds += test.count * (await pass(test.generate(random, Math.min(8, test.count))));
+  const { batch } = training.recipe;
+  const curveSeconds = WATCHED_BATCHES * batch * (await pass(task.generate(random, 2 * batch)));
+  for (const t of treeTensors(params)) t.dispose();
+  return { stepSeconds: settled.reduce((a, b) => a + b, 0) / settled.length, testSeconds, curveSeconds };
 }
 
-/** Predictions [M] and the mean loss of a model on sequences, without gradients, a few thousand tokens at a time. */
-export async function answerSequences(
-  model: LanguageModel,
-  params: LanguageModelParameters,
-  sequences: Sequences,
-  signal?: AbortSignal,
-): Promise<{ predictions: Int32Array; loss: number }> {
-  const [rows, time] = sequences.shape;
-  const group = Math.max(1, Math.floor(PASS_TOKENS / time));
-  const predictions = new Int32Array(sequences.answers.length);
-  let total = 0;
-  let done = 0;
-  for (let from = 0; from < rows; from += group) {
-    signal?.throwIfAborted();
-    const part = someRows(sequences, from, Math.min(rows, from + group), done);
-    const { best, losses } = scope(() =>
-      noGrad(() => {
-        const { ids, targets } = answerBatch(part);
-        const logits = answerLogits(model, params, ids, row(targets, 0));
-        return { best: argmax(logits, 1), losses: crossEntropy(logits, row(targets, 1)) };
-      }),
-    );
-    predictions.set((await best.data()) as Int32Array, done);
-    for (const value of await losses.data()) total += value;
-    best.dispose();
-    losses.dispose();
-    done += part.answers.length;
-    await yieldToEvents();
-  }
-  return { predictions, loss: total / predictions.length };
-}
-
-/** Rows [from, to) of sequences, whose answers begin at number `first`. */
-function someRows(sequences: Sequences, from: number, to: number, first: number): Sequences {
-  const { ids, positions, answers, distances, shape } = sequences;
-  const time = shape[1];
-  let end = first;
-  while (end < positions.length && positions[end] < to * time) end++;
-  return {
-    ids: ids.subarray(from * time, to * time),
-    shape: [to - from, time],
-    positions: positions.subarray(first, end).map((position) => position - from * time),
-    answers: answers.subarray(first, end),
-    distances: distances.subarray(first, end),
-  };
+/** Seconds of a training, from a probe of its arm. */
+export function sequenceSeconds(recipe: SequenceRecipe, probe: SequenceProbe): number {
+  const { stepSeconds, testSeconds, curveSeconds } = probe;
+  // Half as many sequences tune as test.
+  return recipe.steps * stepSeconds + recipe.evaluations * curveSeconds + 1.5 * testSeconds;
 }
 
 /** Sequences of training, of tuning and of each test come from streams of their own, so no model is scored on its data. */
@@ -175,66 +145,83 @@ export async function trainOnSequences(
   context: TaskContext,
 ): Promise<SequenceResult> {
   const { arm, recipe, rate, seed } = training;
-  const { steps, batch, warmup } = recipe;
   const model = languageModel(training.model);
-  const shared = { arm, rate, seed, parameters: model.parameterCount, tokens: steps * batch * task.time };
+  const tokens = recipe.steps * recipe.batch * task.time;
+  const shared = { arm, rate, seed, parameters: model.parameterCount, tokens };
   const started = performance.now();
-  const tuned = task.generate(heldOut(task, 'tuning'), TUNING_SEQUENCES);
-  let tuning = NaN;
+  const seconds = () => (performance.now() - started) / 1000;
   try {
-    const result = await train<Parameters>({
-      model: answeringModel(model),
-      data: (_, random) => answerBatch(task.generate(random, batch)),
-      steps,
-      schedule: cosineSchedule({ peak: rate, steps, warmup, floor: rate / 10 }),
-      optimizer: { kind: 'adamw', weightDecay: 0 },
-      seed,
-      ...(context.signal ? { signal: context.signal } : {}),
-      ...checkpointOf(context, steps),
-      evaluate: {
-        everySteps: Math.max(1, Math.ceil(steps / recipe.evaluations)),
-        run: async (params) => {
-          const { predictions } = await answerSequences(model, params, tuned);
-          return scoreSequences(tuned, predictions).tokens;
-        },
-      },
-      onProgress: (p) =>
-        context.progress?.({
-          step: p.step,
-          steps: p.steps,
-          loss: p.loss,
-          tokensPerSecond: p.tokensPerSecond,
-          secondsLeft: p.secondsLeft,
-        }),
-    });
-    const { params, history } = result;
-    if (result.stopped === 'cancelled')
-      throw new CancelledError(`trainOnSequences: cancelled at step ${result.step} of ${steps}`);
-    tuning = (await answerSequences(model, params, tuned, context.signal)).loss;
-    const scores: { [test: string]: SequenceScore } = {};
-    for (const test of tests) {
-      const sequences = test.generate(heldOut(task, `test ${test.name}`), test.count);
-      const { predictions } = await answerSequences(model, params, sequences, context.signal);
-      scores[test.name] = scoreSequences(sequences, predictions);
-    }
+    const { params, history, tokensPerSecond, fingerprint } = await fit(training, model, task, context);
+    const scored = await scoreTests(model, params, task, tests, context);
     for (const t of treeTensors(params)) t.dispose();
     return {
       ...shared,
-      tuning,
-      scores,
+      ...scored,
       curve: smooth(history.loss),
       accuracy: { x: history.evaluations.map((e) => e.step), y: history.evaluations.map((e) => e.value) },
-      seconds: (performance.now() - started) / 1000,
-      tokensPerSecond: result.tokensPerSecond,
-      fingerprint: result.fingerprint,
+      seconds: seconds(),
+      tokensPerSecond,
+      fingerprint,
     };
   } catch (error) {
     if (!(error instanceof FitError)) throw error;
-    return diverged(shared, error.message, (performance.now() - started) / 1000);
+    return diverged(shared, error.message, seconds());
   }
 }
 
-const TUNING_SEQUENCES = 256;
+async function fit(
+  { recipe, rate, seed }: SequenceTraining,
+  model: LanguageModel,
+  task: SequenceTask,
+  context: TaskContext,
+) {
+  const { steps, batch, warmup, evaluations } = recipe;
+  const watched = task.generate(heldOut(task, 'curve'), WATCHED_BATCHES * batch);
+  const result = await train<Parameters>({
+    model: answeringModel(model),
+    data: (_, random) => answerBatch(task.generate(random, batch)),
+    steps,
+    schedule: cosineSchedule({ peak: rate, steps, warmup, floor: rate / 10 }),
+    optimizer: { kind: 'adamw', weightDecay: 0 },
+    seed,
+    ...(context.signal ? { signal: context.signal } : {}),
+    ...checkpointOf(context, steps),
+    evaluate: {
+      everySteps: Math.max(1, Math.ceil(steps / evaluations)),
+      run: async (params) => {
+        const { predictions } = await answerSequences(model, params, watched);
+        return scoreSequences(watched, predictions).tokens;
+      },
+    },
+    onProgress: ({ step, loss, tokensPerSecond, secondsLeft }) =>
+      context.progress?.({ step, steps, loss, tokensPerSecond, secondsLeft }),
+  });
+  if (result.stopped === 'cancelled')
+    throw new CancelledError(`trainOnSequences: cancelled at step ${result.step} of ${steps}`);
+  return result;
+}
+
+/** Every test, and its tuning sequences: half as many, from a stream of their own. */
+async function scoreTests(
+  model: LanguageModel,
+  params: LanguageModelParameters,
+  task: SequenceTask,
+  tests: readonly SequenceTest[],
+  { signal }: TaskContext,
+): Promise<Pick<SequenceResult, 'tuning' | 'scores'>> {
+  const score = async (purpose: string, test: SequenceTest, count: number) => {
+    const sequences = test.generate(heldOut(task, `${purpose} ${test.name}`), count);
+    const { predictions } = await answerSequences(model, params, sequences, signal);
+    return scoreSequences(sequences, predictions);
+  };
+  let wrong = 0;
+  const scores: { [test: string]: SequenceScore } = {};
+  for (const test of tests) {
+    wrong += 1 - (await score('tuning', test, Math.ceil(test.count / 2))).tokens;
+    scores[test.name] = await score('test', test, test.count);
+  }
+  return { tuning: wrong / tests.length, scores };
+}
 
 function checkpointOf({ checkpoint }: TaskContext, steps: number) {
   if (checkpoint === undefined) return {};
@@ -260,7 +247,7 @@ function diverged(
   };
 }
 
-/** Means over about 60 equal stretches. */
+/** Means over about 40 equal stretches. */
 function smooth(losses: readonly number[]): { x: number[]; y: number[] } {
   const stretch = Math.max(1, Math.ceil(losses.length / CURVE_POINTS));
   const x: number[] = [];

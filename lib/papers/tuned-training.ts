@@ -13,8 +13,10 @@ export interface Trial {
 export interface TunedTraining<Probe> {
   /** In the order in which they begin: long ones first. */
   arms: readonly string[];
-  /** Tried for every arm. */
+  /** Tried for every arm that has a rate of its own. */
   rates: readonly number[];
+  /** The arm whose tuning gives an arm its rate; default itself. An arm that takes another's is not tuned. */
+  rateFrom?: (arm: string) => string;
   seeds: { tuning: readonly number[]; reporting: readonly number[] };
   /** Trainings in processes of their own. */
   isolated: boolean;
@@ -49,26 +51,26 @@ export function bestRate(results: Results, arm: string, rates: readonly number[]
 
 /** The parts `tuning` and `training`. */
 export function tunedTraining<Probe>(work: TunedTraining<Probe>): [Part, Part] {
-  const { arms, rates, seeds } = work;
+  const { arms, rates, seeds, rateFrom = (arm) => arm } = work;
+  const own = arms.filter((arm) => rateFrom(arm) === arm);
   // Probes of both parts time the same work: their mean is the better estimate.
   const probed: { arm: string; probe: Probe }[] = [];
   const all = (of: readonly number[]): Trial[] =>
-    arms.flatMap((arm) => of.flatMap((seed) => rates.map((rate) => ({ arm, rate, seed }))));
+    own.flatMap((arm) => of.flatMap((seed) => rates.map((rate) => ({ arm, rate, seed }))));
   const chosen = (results: Results): Trial[] =>
     arms.flatMap((arm) =>
-      seeds.reporting.map((seed) => ({ arm, rate: bestRate(results, arm, rates), seed })),
+      seeds.reporting.map((seed) => ({ arm, rate: bestRate(results, rateFrom(arm), rates), seed })),
     );
-  const models = plural(arms.length, 'arm');
   const tuning = part(work, probed, {
     name: 'tuning',
-    about: `${plural(rates.length, 'learning rate')}${seeds.tuning.length > 1 ? ` and ${seeds.tuning.length} seeds` : ''} for each of ${models}`,
+    about: `${plural(rates.length, 'learning rate')}${seeds.tuning.length > 1 ? ` and ${seeds.tuning.length} seeds` : ''} for each of ${plural(own.length, 'arm')}`,
     planned: all(seeds.tuning),
     variants: (trial) => [trial],
     choose: () => all(seeds.tuning),
   });
   const training = part(work, probed, {
     name: 'training',
-    about: `${plural(seeds.reporting.length, 'fresh seed')} for each of ${models}`,
+    about: `${plural(seeds.reporting.length, 'fresh seed')} for each of ${plural(arms.length, 'arm')}`,
     planned: chosen({}),
     // Which rate a reporting training has is known after tuning only.
     variants: ({ arm, seed }) => rates.map((rate) => ({ arm, rate, seed })),

@@ -48,6 +48,8 @@ export function analyse(
       return checkPredicate(analysis.arm, analysis.predicate, measurements);
     case 'value':
       return valueFinding(analysis, measurements, seeds);
+    case 'interval':
+      return intervalFinding(analysis, measurements);
     case 'slope':
       return slopeFinding(analysis, measurements, seeds);
     case 'difference':
@@ -144,6 +146,24 @@ function valueFinding(
     analysis,
     values.length,
   );
+}
+
+/** The median of the estimates and the widest ends; runs of the same data and code hold the same numbers. */
+function intervalFinding(analysis: Of<'interval'>, measurements: readonly Measurement[]): Finding {
+  const { arm, confidence } = analysis;
+  const of = (name: string): number[] => measurements.filter((m) => m.arm === name).map((m) => m.value);
+  const [values, lows, highs] = [of(arm), of(`${arm}-low`), of(`${arm}-high`)];
+  if (values.length === 0) return missing(`Arm ${arm} has no value.`);
+  if ((lows.length === 0) !== (highs.length === 0))
+    return missing(`Arm ${arm} has one end of an interval only.`);
+  if (values.some(Number.isNaN)) return inconclusive(`Arm ${arm} has the value NaN.`);
+  const estimate = median(values);
+  const [low, high] = [lows.length > 0 ? lows : values, highs.length > 0 ? highs : values];
+  const interval = { estimate, low: Math.min(...low), high: Math.max(...high), confidence };
+  const found = decide(arm, interval, analysis, 0);
+  if (lows.length > 0 || found.outcome === 'inconclusive') return found;
+  const region = found.why.slice(found.why.indexOf('lies '));
+  return { ...found, why: `${arm}, ${figure(estimate)}, ${region}` };
 }
 
 function slopeFinding(

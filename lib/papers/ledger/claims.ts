@@ -54,7 +54,8 @@ function checkAnalysis(analysis: Analysis, seeds: number, say: (text: string) =>
     return;
   }
   if (analysis.kind === 'predicate') return;
-  if (seeds === 0) say(`an analysis of kind ${analysis.kind} needs reporting seeds`);
+  if (seeds === 0 && analysis.kind !== 'interval')
+    say(`an analysis of kind ${analysis.kind} needs reporting seeds`);
   const { confidence } = analysis;
   if (!(confidence > 0.5 && confidence < 1)) say(`confidence must lie between 0.5 and 1, got ${confidence}`);
   if (analysis.kind === 'ordering') {

@@ -49,6 +49,12 @@ export interface Thresholds {
 export type Analysis =
   /** Exact: supports when the predicate holds for every value of the arm, else refutes. */
   | { kind: 'predicate'; arm: string; predicate: Predicate }
+  /**
+   * An interval that the run itself computed, for example by resampling published runs: measurements `<arm>`,
+   * `<arm>-low` and `<arm>-high` without seeds; without the last two the value is taken for exact. `confidence` says which
+   * interval the run computed. `shape`: the quantity is an exponent, a difference or a ratio, not an absolute value.
+   */
+  | ({ kind: 'interval'; arm: string; shape?: boolean } & Thresholds)
   /** Mean of the arm over seeds. */
   | ({ kind: 'value'; arm: string; at?: number } & Thresholds)
   /** Exponent of value ~ at^p over at >= max(at) / span, one exponent a seed. */

@@ -59,7 +59,9 @@ export function rateEvidence(
 /** A criterion whose analysis states a shape (order, slope, difference, predicate), not an absolute value. */
 function hasShape(criterion: Criterion | undefined): boolean {
   const absolute = (analysis: Analysis): boolean =>
-    analysis.kind === 'all' ? analysis.of.some(absolute) : analysis.kind === 'value';
+    analysis.kind === 'all'
+      ? analysis.of.some(absolute)
+      : analysis.kind === 'value' || (analysis.kind === 'interval' && analysis.shape !== true);
   return criterion !== undefined && !absolute(criterion.analysis);
 }
 

@@ -2,7 +2,10 @@
 import type { Paper } from '../paper.js';
 import { claims } from './claims.js';
 import { cost } from './cost.js';
+import { generation } from './generation.js';
+import { inductionHeads } from './induction-heads.js';
 import { languageModelling } from './language-modelling.js';
+import { selectiveCopying } from './selective-copying.js';
 
 /** The paper. */
 export const mamba: Paper = {
@@ -13,5 +16,5 @@ export const mamba: Paper = {
   authors: 'Albert Gu and Tri Dao',
   family: 'selective-scan',
   claims,
-  experiments: [cost, languageModelling],
+  experiments: [cost, generation, selectiveCopying, inductionHeads, languageModelling],
 };

@@ -24,7 +24,7 @@ import {
   type Task,
 } from '../paper.js';
 import { bestRate, tunedTraining } from '../tuned-training.js';
-import { languageSeeds } from './claims.js';
+import { languageSeeds } from './criteria.js';
 import { languagePlan } from './models.js';
 
 // Mamba trains longer, so its tasks begin first.

@@ -37,4 +37,32 @@ export const CLAIM_REGISTER: { readonly [claim: string]: readonly Registration[]
       note: 'First version; thresholds from the pilot in docs/pilots/mamba.md.',
     },
   ],
+  'mamba/generation-ratio': [
+    {
+      hash: '439e56df0bca12e8c6a4b9279ce2c90f6505dbdc4935aa456eebfc8344f4a5c5',
+      date: '2026-11-22',
+      note: 'First version; thresholds from the pilot in docs/pilots/mamba-generation.md.',
+    },
+  ],
+  'mamba/selective-copying': [
+    {
+      hash: 'a15121b3131662c63ca1e75a2fa7488a6630332931e29d2e53835c8e1927c959',
+      date: '2026-11-22',
+      note: 'First version; thresholds from the pilot in docs/pilots/mamba-tasks.md.',
+    },
+  ],
+  'mamba/gating-alone': [
+    {
+      hash: 'b5b7497b6c2c897deb3086676ba4053fe807bd9916d610755ee25c536a64632f',
+      date: '2026-11-22',
+      note: 'First version; thresholds from the pilot in docs/pilots/mamba-tasks.md.',
+    },
+  ],
+  'mamba/induction-heads': [
+    {
+      hash: '43a50fdbd9ffcef2d55e46769fab5b839943cac4eca25b4ed1c598a654412009',
+      date: '2026-11-22',
+      note: 'First version; thresholds from the pilot in docs/pilots/mamba-tasks.md.',
+    },
+  ],
 };
