@@ -43,7 +43,7 @@ export function series(
   return row.threads > 1 ? `${name} x${row.threads}` : name;
 }
 
-export const gigaflops = (row: BenchRow): number => row.flops / row.medianMs / 1e6;
+const gigaflops = (row: BenchRow): number => row.flops / row.medianMs / 1e6;
 export const gigabytes = (row: BenchRow): number => row.bytes / row.medianMs / 1e6;
 
 export function line(row: BenchRow): string {

@@ -77,15 +77,35 @@ where a tensor would be above 1 GiB, a sixteenth of memory or a GPU's binding, o
   async run(args, context) {
     const { values, positionals } = parseVerbArgs({ args, options, allowPositionals: true });
     if (positionals.length > 1) throw new UsageError(`bench takes one filter, got ${positionals.length}`);
-    if (values.opponents && !values.sweep) throw new UsageError('--opponents needs --sweep');
+    for (const name of ['opponents', 'max-seconds', 'total-seconds'] as const)
+      if (values[name] !== undefined && !values.sweep) throw new UsageError(`--${name} needs --sweep`);
+    if (values.from && (positionals.length > 0 || values.sweep))
+      throw new UsageError('--from measures nothing: it takes neither FILTER nor --sweep');
     if (values.into && !values.from) throw new UsageError('--into needs --from, a file that --json printed');
     const document = values.from
-      ? (JSON.parse(readFileSync(resolve(values.from), 'utf8')) as BenchDocument)
+      ? earlier(values.from)
       : await measureAll(values, positionals[0], args, context);
     await report(document, values, context);
     return document.red.length > 0 ? 1 : 0;
   },
 };
+
+/** What an earlier --json printed. */
+function earlier(path: string): BenchDocument {
+  const refuse = (why: string) =>
+    new UsageError(`--from must be a file that --json printed, got ${path} (${why})`);
+  let found: Partial<Record<string, unknown>>;
+  try {
+    found = Object(JSON.parse(readFileSync(resolve(path), 'utf8'))) as typeof found;
+  } catch (error) {
+    throw refuse((error as Error).message);
+  }
+  const missing = ['results', 'slopes', 'ratios', 'notes', 'red'].filter(
+    (name) => !Array.isArray(found[name]),
+  );
+  if (missing.length > 0) throw refuse(`it lacks ${missing.join(', ')}`);
+  return found as unknown as BenchDocument;
+}
 
 async function measureAll(
   values: Values,

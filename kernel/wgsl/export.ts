@@ -8,7 +8,7 @@ import { isDifferentiable } from '../../lib/tensor/conformance.js';
 import type { Operator } from '../../lib/tensor/operator.js';
 import type { OperatorRecord } from '../../lib/tensor/record.js';
 import { allowedTypes, beyondLimits, combinations, kernelFile, type KernelFile } from './kernels.js';
-import { javascriptOf, launchText, sliceForm } from './launch-file.js';
+import { launchParts, launchScript, launchText, sliceForm } from './launch-file.js';
 import { checkPage, checkText } from './page-files.js';
 import { probes, seenVariants, takesHalf, type Describe } from './probe.js';
 import { typeName } from './public-part.js';
@@ -66,22 +66,21 @@ export async function exportOperator(sources: Sources, request: ExportRequest): 
   const licence = await readFile(join(sources.root, 'LICENSE'), 'utf8');
   const header = headerText(op.record, form, commit, licence);
   const make = (kernels: readonly string[], files: readonly KernelFile[]) =>
-    launchText(op.record, slice, kernels, files, header, differentiable);
+    launchParts(op.record, slice, kernels, files, header, differentiable);
   const describe = await loadDescribe(make(slice.kernels, every), op.record.id);
   const seen = seenVariants(describe, probes(op.record, form, dtypes, differentiable));
   const kernels = chosenFiles(slice, every, seen, dtypes);
   const vectors = await makeVectors(op, form, dtypes, describe, differentiable);
   const launch = make([...new Set(kernels.map((k) => k.kernel))], kernels);
-  const final = await loadDescribe(launch, op.record.id);
   const [example] = vectors;
   const options = differentiable ? { gradients: 'all' as const } : {};
-  const plan = final(example.inputs, example.parameters, options);
+  const plan = describe(example.inputs, example.parameters, options);
   const beyond = kernels.flatMap(beyondLimits);
   const deviations = await familyDeviations(sources.root, op.record.id);
   const files = new Map<string, string>();
   for (const k of kernels) files.set(k.file, wgslText(k, header));
-  files.set('launch.ts', launch);
-  files.set('launch.mjs', javascriptOf(launch));
+  files.set('launch.ts', launchText(launch));
+  files.set('launch.mjs', launchScript(launch));
   const about = `How to read it: README.md, section Vectors. f64 reference of ${op.record.id}, form ${form}, commit ${commit}.`;
   files.set('vectors.json', JSON.stringify({ operator: op.record.id, form, about, vectors }) + '\n');
   files.set(
@@ -133,11 +132,11 @@ function wgslText(file: KernelFile, header: string): string {
 }
 
 /** The describe function of a launch file, run from a temporary place. */
-async function loadDescribe(text: string, id: string): Promise<Describe> {
+async function loadDescribe(parts: readonly string[], id: string): Promise<Describe> {
   const folder = await mkdtemp(join(tmpdir(), 'assay-wgsl-'));
   try {
     const file = join(folder, 'launch.mjs');
-    await writeFile(file, javascriptOf(text));
+    await writeFile(file, launchScript(parts));
     const module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, Describe>;
     return module[`describe${typeName(id)}`];
   } finally {

@@ -36,7 +36,7 @@ export function sizeDefines(kernel: string): Record<string, string[]> {
   return Object.fromEntries(all.filter(([, v]) => !v.every(isType)));
 }
 
-export function variantName(kernel: string, defines: Defines): string {
+function variantName(kernel: string, defines: Defines): string {
   return [kernel, ...Object.entries(defines).map(([k, v]) => `${k}=${v}`)].join(' ');
 }
 

@@ -65,15 +65,15 @@ ${places.join('\n')}
 
 const rule = (title: string) => `// ---- ${title} ${'-'.repeat(Math.max(4, 110 - title.length))}`;
 
-/** The text of launch.ts. */
-export function launchText(
+/** The text of launch.ts in parts: comments, or statements that are whole. */
+export function launchParts(
   op: OperatorRecord,
   slice: Slice,
   kernels: readonly string[],
   files: readonly KernelFile[],
   header: string,
   differentiable: boolean,
-): string {
+): string[] {
   return [
     header,
     rule('What a page calls'),
@@ -81,9 +81,25 @@ export function launchText(
     rule('Kernels'),
     tables(kernels, files),
     rule(`Host code of ${op.id} and what runs it, as in the library`),
-    slice.text,
-    '',
-  ].join('\n\n');
+    ...slice.statements,
+  ];
+}
+
+/** launch.ts. */
+export const launchText = (parts: readonly string[]) => parts.join('\n\n') + '\n';
+
+/** Parts that were translated: exports share the runtime and much host code. */
+const translated = new Map<string, string>();
+
+/** launch.mjs: the same as JavaScript. */
+export function launchScript(parts: readonly string[]): string {
+  const scripts = parts.map((part) => {
+    if (part.split('\n').every((line) => line.startsWith('//'))) return part;
+    let script = translated.get(part);
+    if (script === undefined) translated.set(part, (script = javascriptOf(part).trim()));
+    return script;
+  });
+  return scripts.filter((script) => script !== '').join('\n\n') + '\n';
 }
 
 /** JavaScript of a TypeScript text, comments kept. */

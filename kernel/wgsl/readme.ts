@@ -54,7 +54,7 @@ function usage({ op, example, plan }: ReadmeFacts): string {
   const names = Object.keys(example.inputs).join(', ');
   const backward = Object.keys(plan.gradients).length > 0;
   const lines = [
-    `import { ${create} } from './launch.ts'; // or './launch.mjs' in a page without a build`,
+    `import { ${create} } from './launch'; // './launch.mjs' in a page without a build`,
     '',
     `const launcher = ${create}(device); // your GPUDevice`,
     `const plan = await launcher.plan({ ${shapes.join(', ')} }${parameters || (backward ? ', {}' : '')}${backward ? ", { gradients: 'all' }" : ''});`,

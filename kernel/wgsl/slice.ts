@@ -55,7 +55,7 @@ interface Piece {
 
 export interface Slice {
   /** The statements in an order that runs, runtime last. */
-  text: string;
+  statements: string[];
   /** Text of the expression that gives the operator. */
   operator: string;
   /** Names of kernels that the statements hold, whole or as `folder/${name}`. */
@@ -103,13 +103,19 @@ class Slicer {
     const ordered = this.ordered();
     this.name(ordered);
     const printed = ordered.filter((piece) => !this.isTable(piece));
-    const text = printed.map((piece) => this.print(piece)).join('\n\n');
+    const statements = printed.map((piece) => this.print(piece));
     const files = [...new Set(ordered.map((p) => this.path(p.file)))].filter((f) => !RUNTIME.includes(f));
     const host = ordered.filter(
       (p) => !this.isRuntime(p) && /^lib\/(ops|families)\//.test(this.path(p.file)),
     );
     const hasViews = host.some((p) => this.printNode(p.statement).includes('.view('));
-    return { text, hasViews, operator: this.printNode(site.expression), kernels: this.kernels(), files };
+    return {
+      statements,
+      hasViews,
+      operator: this.printNode(site.expression),
+      kernels: this.kernels(),
+      files,
+    };
   }
 
   private path(file: ts.SourceFile): string {

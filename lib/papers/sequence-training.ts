@@ -110,10 +110,11 @@ export async function probeSequences(
       if (now - start > seconds * 1000 && stepTimes.length > 4) clock.abort();
     },
   });
-  // The first steps compile; the mean of the rest holds pauses of the machine too.
-  const settled = stepTimes.slice(Math.min(3, stepTimes.length - 1));
+  // The engine is still compiling in the first half; the mean of the rest holds pauses of the machine too.
+  const settled = stepTimes.slice(Math.floor(stepTimes.length / 2));
   const random = new Random('probe');
   const pass = async (sequences: Sequences): Promise<number> => {
+    await answerSequences(model, params, sequences);
     const before = performance.now();
     await answerSequences(model, params, sequences);
     return (performance.now() - before) / 1000 / sequences.shape[0];

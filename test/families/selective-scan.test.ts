@@ -221,6 +221,17 @@ describe.each(PLACES)('form $form on $backend', (place) => {
     expect(slower.y).toEqual(plain.y);
   });
 
+  it('keeps a zero state zero under rates that grow, however long: late inputs give finite outputs', () => {
+    const [x, seeds] = [inputsOf(sizes, 19), seedsOf(sizes, 19)];
+    x.A.values.fill(1);
+    x.delta.values.fill(0.5);
+    x.u.values.fill(0, 0, 590 * sizes.D);
+    x.initialState.values.fill(0);
+    const want = run(x, seeds, { form: 'reference', backend: 'cpu' }, { dtype: 'f64' });
+    const got = run(x, seeds, place);
+    for (const name of ['y', 'finalState']) expectClose(got[name], want[name], tolerance.forward, name);
+  });
+
   it('is linear in the input and the initial state for fixed steps', () => {
     const [x, y] = [inputsOf(sizes, 15), inputsOf(sizes, 16)];
     const seeds = seedsOf(sizes, 15);

@@ -223,6 +223,48 @@ describe.skipIf(!context)(`GPU forms of the selective scan ${reason}`, { timeout
     },
   );
 
+  it.each(Object.keys(FORMS))('keep a zero state zero under rates that grow, in form %s', async (name) => {
+    const dims = { B: 1, T: 600, D: 3, N: 8, G: 1 };
+    const values = draw(dims);
+    values.A.values.fill(1);
+    values.delta.values.fill(0.5);
+    values.u.values.fill(0, 0, 590 * 3);
+    const exact = await run(selectiveScanReference, dims, values, { exact: true });
+    const { y, finalState } = await run(FORMS[name], dims, values);
+    agree({ y, finalState }, { y: exact.y, finalState: exact.finalState });
+  });
+
+  it.each(Object.keys(FORMS))(
+    'let an infinite step spoil what it must and no more, in form %s',
+    async (name) => {
+      const dims = { B: 1, T: 40, D: 3, N: 5, G: 1 };
+      const values = draw(dims, [], ALL);
+      values.delta.values[20 * 3 + 1] = Infinity;
+      const spoilt = (r: Results) =>
+        Object.fromEntries(Object.entries(r).map(([key, v]) => [key, [...v].map(Number.isFinite)]));
+      const expected = await run(selectiveScanReference, dims, values, { exact: true });
+      expect(spoilt(await run(FORMS[name], dims, values))).toEqual(spoilt(expected));
+    },
+  );
+
+  it('refuse starts that bound no sequence, and no channels', async () => {
+    const dims = { B: 1, T: 20, D: 3, N: 4, G: 1 };
+    const { u, delta, A, B, C } = Object.fromEntries(
+      Object.entries(draw(dims)).map(([key, v]) => [
+        key,
+        tensor(Float32Array.from(v.values), { shape: v.shape, device: 'gpu' }),
+      ]),
+    );
+    const cuSeqlens = tensor(Int32Array.of(0), { device: 'gpu' });
+    expect(() => selectiveScanOperator({ u, delta, A, B, C, cuSeqlens })).toThrow(
+      'selective-scan: cuSeqlens must hold the start and the end of a sequence, got 1 values',
+    );
+    const none = { ...dims, D: 0 };
+    await expect(run(whole, none, draw(none))).rejects.toThrow(
+      'selective-scan: D must be >= 1 on the GPU, got 0',
+    );
+  });
+
   it('refuse more states than a workgroup has room for', async () => {
     const dims = { B: 1, T: 2, D: 1, N: 257, G: 1 };
     await expect(run(whole, dims, draw(dims))).rejects.toThrow(

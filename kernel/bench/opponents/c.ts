@@ -10,7 +10,7 @@ import { samplesFor, type Opponent, type Opponents } from './opponent.js';
 
 const run = promisify(execFile);
 
-export const COMPILERS = ['gcc', 'cc', 'clang'];
+const COMPILERS = ['gcc', 'cc', 'clang'];
 const TARGETS = [[], ['-march=native']];
 /** What the program can be asked for: see its usage. */
 const STEP = 16;

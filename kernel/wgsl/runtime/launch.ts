@@ -110,10 +110,12 @@ export class Launcher<Names extends Named, Shapes, Parameters, Buffers> {
 }
 
 async function fetchText(where: string, file: string): Promise<string> {
-  const response = await fetch(FILES[file]);
-  if (!response.ok)
-    throw new DeviceError(
-      `${where}: ${file} must be served beside the module, got status ${response.status}; or pass its text`,
-    );
+  const refuse = (got: string) =>
+    new DeviceError(`${where}: ${file} must be served beside the module, got ${got}; or pass it in texts`);
+  // Where files are not served, fetch itself fails, in words that name no file.
+  const response = await fetch(FILES[file]).catch((error: unknown) => {
+    throw refuse(String(error));
+  });
+  if (!response.ok) throw refuse(`status ${response.status}`);
   return response.text();
 }

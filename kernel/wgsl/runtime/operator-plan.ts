@@ -51,6 +51,7 @@ export class OperatorPlan<Names extends Named, Buffers> {
   private readonly ids = new WeakMap<GPUBuffer, number>();
   private nextId = 1;
   private ran = false;
+  private destroyed = false;
 
   constructor(op: OperatorRecord, device: GPUDevice, plan: Plan, ready: readonly Prepared[]) {
     this.op = op;
@@ -83,6 +84,7 @@ export class OperatorPlan<Names extends Named, Buffers> {
     outputs: Partial<Record<Names['outputs'], Bindable>> = {},
   ): Record<Names['outputs'], GPUBuffer> {
     const { steps } = this;
+    this.requireAlive('forward');
     this.bound = new Map();
     this.bindAll('', steps.inputs, inputs as Record<string, Bindable | undefined>);
     const results = this.bindResults('output ', steps.outputs, outputs);
@@ -101,6 +103,7 @@ export class OperatorPlan<Names extends Named, Buffers> {
     gradients: Partial<Record<Names['gradients'], Bindable>> = {},
   ): Partial<Record<Names['gradients'], GPUBuffer>> {
     const { steps } = this;
+    this.requireAlive('backward');
     if (Object.keys(steps.gradients).length === 0)
       throw new ArgumentError(
         `${this.op.id}: plan must be made with gradients for backward(), got one without`,
@@ -115,8 +118,16 @@ export class OperatorPlan<Names extends Named, Buffers> {
 
   /** Frees the buffers that the plan made, outputs included. */
   destroy(): void {
+    this.destroyed = true;
     for (const buffer of [...this.scratch, ...this.made.values(), this.uniforms, this.placeholder])
       buffer.destroy();
+  }
+
+  private requireAlive(what: string): void {
+    if (this.destroyed)
+      throw new ArgumentError(
+        `${this.op.id}: plan must be alive for ${what}(), got a destroyed one; make another`,
+      );
   }
 
   private bindAll(what: string, tensors: Record<string, Tensor>, buffers: object): void {
@@ -164,6 +175,10 @@ export class OperatorPlan<Names extends Named, Buffers> {
     if ((part.buffer.usage & STORAGE) === 0)
       throw new ArgumentError(
         `${this.op.id}: ${name} must be a buffer with usage STORAGE, got usage ${part.buffer.usage}`,
+      );
+    if (offset % SLOT !== 0)
+      throw new ArgumentError(
+        `${this.op.id}: ${name} must start at a multiple of ${SLOT} bytes in its buffer, got offset ${offset}`,
       );
     this.bound.set(t.slot, { buffer: part.buffer, offset, size: room });
   }

@@ -55,7 +55,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
       let c = k0 + k;
       let at = (first + select(c, count - 1u - c, REVERSE == 1u)) * params.d + d;
       chunks[at * width + n] = state;
-      state = decays[k] * state + made[k];
+      // Growing decays overflow over a long chunk; a zero state stays zero.
+      state = select(decays[k], 0.0, state == 0.0) * state + made[k];
     }
   }
   if (n < params.states) { last[at_edge] = state; }

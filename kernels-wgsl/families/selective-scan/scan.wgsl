@@ -26,6 +26,11 @@ var<workgroup> carries: array<vec4<f32>, QUADS>;
 var<workgroup> sums: array<f32, 2u * LANES>;
 var<workgroup> parts: array<vec4<f32>, 2u * LANES>;
 
+// exp(A s) h. Growing decays overflow over many tokens; a zero state stays zero.
+fn decayed(exponent: vec4<f32>, h: vec4<f32>) -> vec4<f32> {
+  return select(exp(exponent), vec4(0.0), h == vec4(0.0)) * h;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = wg.x + wg.y * wgs.x;
@@ -45,9 +50,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
   for (var t0 = 0u; t0 < slot.size; t0 += LANES * OWN) {
     let first = t0 + lane * OWN;
     // Tokens beyond the end are neutral: step 0.
-    var inputs: array<f32, OWN>;
-    var own_steps: array<f32, OWN>;
-    var outs: array<f32, OWN>;
+    var inputs = array<f32, OWN>(0.0, 0.0, 0.0, 0.0);
+    var own_steps = array<f32, OWN>(0.0, 0.0, 0.0, 0.0);
+    var outs = array<f32, OWN>(0.0, 0.0, 0.0, 0.0);
     var own_sum = 0.0;
     for (var k = 0u; k < OWN; k++) {
       if (first + k < slot.size) {
@@ -78,7 +83,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
       for (var reach = 1u; reach < lanes; reach *= 2u) {
         workgroupBarrier();
         if (lane >= reach) {
-          made = exp(sum * rate) * parts[half + lane - reach] + made;
+          made = decayed(sum * rate, parts[half + lane - reach]) + made;
           sum += sums[half + lane - reach];
         }
         half = LANES - half;
@@ -88,8 +93,8 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
       workgroupBarrier();
       let entering = carries[q];
       var h = entering;
-      if (lane > 0u) { h = exp(sums[half + lane - 1u] * rate) * entering + parts[half + lane - 1u]; }
-      let leaving = exp(sums[half + lanes - 1u] * rate) * entering + parts[half + lanes - 1u];
+      if (lane > 0u) { h = decayed(sums[half + lane - 1u] * rate, entering) + parts[half + lane - 1u]; }
+      let leaving = decayed(sums[half + lanes - 1u] * rate, entering) + parts[half + lanes - 1u];
       if (KEPT == 1u && first % TILE == 0u && first < slot.size) {
         kept[((slot.kept + first / TILE) * params.d + d) * QUADS + q] = h;
       }

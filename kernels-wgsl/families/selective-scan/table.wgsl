@@ -1,5 +1,6 @@
-// Packs what every scan kernel reads beside the activations into one binding: rates, B and C in quads of f32 (padded with
-// zeros, which neither move a state nor read it), skip weight and step bias of a channel, token ranges of packed slots.
+// Packs what every scan kernel reads beside the activations into one binding: rates, B and C in quads of f32, skip weight
+// and step bias of a channel, token ranges of packed slots. B and C are padded with zeros, which neither move a state nor
+// read it, rates with the last one: then a padding state overflows only where a real one does.
 // Regions as in shared/selective-scan; slot c of sequence s is (begin of s) / chunk + s + c, so slots never meet.
 alias F = f32; // define: f32 | f16
 override SKIP: u32 = 0u;
@@ -51,8 +52,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let quad = i - base;
     let n0 = (quad % params.quads) * 4u;
     let at = (quad / params.quads) * params.states + n0;
-    for (var n = 0u; n < min(4u, params.states - min(params.states, n0)); n++) {
-      if (i < params.at_channel) { v[n] = rates[at + n]; } else if (i < params.at_c) { v[n] = f32(b[at + n]); } else { v[n] = f32(c[at + n]); }
+    let own = min(4u, params.states - min(params.states, n0));
+    if (i < params.at_channel && params.states > 0u) {
+      for (var n = 0u; n < 4u; n++) { v[n] = rates[at - n0 + min(n0 + n, params.states - 1u)]; }
+    } else {
+      for (var n = 0u; n < own; n++) { if (i < params.at_c) { v[n] = f32(b[at + n]); } else { v[n] = f32(c[at + n]); } }
     }
   }
   table[i] = v;

@@ -86,6 +86,7 @@ export function planOf(call: Call, length: number | undefined): Plan {
   const { time, d, states, sequences, tokens, packed } = sizesOf(call);
   if (packed && time > MOST_TOKENS)
     throw new ShapeError(`${WHERE}: T must be <= ${MOST_TOKENS} with cuSeqlens on the GPU, got ${time}`);
+  if (d === 0) throw new ShapeError(`${WHERE}: D must be >= 1 on the GPU, got 0`);
   if (states > MOST_STATES)
     throw new ShapeError(`${WHERE}: N must be <= ${MOST_STATES} on the GPU, got ${states}; use wasm or cpu`);
   const groups = call.dims.G ?? 1;

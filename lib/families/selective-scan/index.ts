@@ -30,14 +30,17 @@ function check(call: Call): void {
     return;
   }
   if (B !== 1) throw new ShapeError(`selective-scan: u must have B = 1 with cuSeqlens, got B = ${B}`);
+  if (cu.size < 2)
+    throw new ShapeError(
+      `selective-scan: cuSeqlens must hold the start and the end of a sequence, got ${cu.size} values`,
+    );
   if (call.in.initialState && call.in.initialState.shape[0] !== cu.size - 1)
     throw new ShapeError(
       `selective-scan: initialState must have one row a sequence (${cu.size - 1}), got ${call.in.initialState.shape[0]}`,
     );
   if (cu.device === 'gpu') return;
   const c = cu.dataSync();
-  const ok =
-    c.length >= 2 && c[0] === 0 && c[c.length - 1] === T && c.every((v, i) => i === 0 || v >= c[i - 1]);
+  const ok = c[0] === 0 && c[c.length - 1] === T && c.every((v, i) => i === 0 || v >= c[i - 1]);
   if (!ok)
     throw new ArgumentError(
       `selective-scan: cuSeqlens must start at 0, never fall and end at T = ${T}, got ${show(Array.from(c))}`,

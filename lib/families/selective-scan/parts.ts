@@ -65,7 +65,8 @@ function enter(first: Float64Array, pairs: Pair[]): Float64Array[] {
   const entering = [first];
   for (const { E, b } of pairs) {
     const before = entering[entering.length - 1];
-    entering.push(before.map((h, n) => E[n] * h + b[n]));
+    // A zero state stays zero, also where a growing decay overflows.
+    entering.push(before.map((h, n) => (h === 0 ? h : E[n] * h) + b[n]));
   }
   return entering;
 }

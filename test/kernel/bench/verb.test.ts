@@ -52,8 +52,23 @@ describe('assay bench --sweep', () => {
   });
 
   it.each([
+    ['nothing', undefined, /--from must be a file that --json printed, got .*nothing.json \(ENOENT/],
+    ['half', '{', /--from must be a file that --json printed, got .*half.json \(/],
+    ['empty', '{}', /\(it lacks results, slopes, ratios, notes, red\)/],
+    ['null', 'null', /\(it lacks results/],
+  ])('refuses a file that holds %s', async (name, text, message) => {
+    const file = join(folder, `${name}.json`);
+    if (text !== undefined) writeFileSync(file, text);
+    const answer = bench('--from', file);
+    await expect(answer).rejects.toThrow(UsageError);
+    await expect(answer).rejects.toThrow(message);
+  });
+
+  it.each([
     [['x', '--opponents'], /--opponents needs --sweep/],
     [['--into', 'page.md'], /--into needs --from/],
+    [['--max-seconds', '2'], /--max-seconds needs --sweep/],
+    [['--from', 'run.json', '--sweep'], /--from measures nothing/],
     [['--sweep', '--max-seconds', '0'], /--max-seconds must be a number above 0/],
     [['--sweep', '--threads', 'many'], /--threads must be positive integers/],
     [['nothing-of-this-name', '--sweep', '--threads', '1'], /FILTER must match a row/],

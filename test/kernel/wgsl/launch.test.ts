@@ -184,7 +184,19 @@ describe.skipIf(!context)(`launch code that was taken home ${reason}`, { timeout
         /x must be a buffer of 6000 bytes/,
       );
       expect(() => plan.backward(encoder, {})).toThrow(/must be made with gradients/);
+      const unusable = device.createBuffer({ size: 6000, usage: 0x08 });
+      expect(() => plan.forward(encoder, { x: unusable })).toThrow(/x must be a buffer with usage STORAGE/);
+      const shifted = { buffer: upload(draw(1600)), offset: 64 } as unknown as GPUBuffer;
+      expect(() => plan.forward(encoder, { x: shifted })).toThrow(/x must start at a multiple of 256 bytes/);
+      plan.destroy();
+      expect(() => plan.forward(encoder, { x: upload(draw(1500)) })).toThrow(
+        /plan must be alive for forward/,
+      );
       const { made, module } = await load('ops/rms-norm', 'parallel');
+      const unserved = module.create(device) as unknown as Launcher;
+      await expect(unserved.plan({ x: [2, 3] })).rejects.toThrow(
+        /norm-forward.f32.wgsl must be served beside the module, got TypeError: fetch failed; or pass it in texts/,
+      );
       const poor = { limits: device.limits, features: new Set<string>() } as unknown as GPUDevice;
       const launcher = module.create(poor, { texts: textsOf(made) }) as unknown as Launcher;
       await expect(launcher.plan({ x: [2, 3] }, {}, { dtype: 'f16' })).rejects.toThrow(/feature shader-f16/);

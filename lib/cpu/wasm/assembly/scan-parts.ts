@@ -148,7 +148,8 @@ export function selectiveScanCarry(
         const e = flags & PRODUCT
           ? loadUpTo(decays + ((channel * N + n) << 2), count)
           : exp2V(f32x4.mul(v128.load32_splat(decays + (channel << 2)), rate));
-        h = madd(e, h, loadUpTo(next, count));
+        // Growing decays overflow over a long part; a zero state stays zero.
+        h = madd(v128.andnot(e, f32x4.eq(h, splat(0))), h, loadUpTo(next, count));
       }
     }
   }
