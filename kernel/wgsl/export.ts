@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isDifferentiable } from '../../lib/tensor/conformance.js';
+import { subgroupKernel } from '../../lib/gpu/source.js';
 import type { Operator } from '../../lib/tensor/operator.js';
 import type { OperatorRecord } from '../../lib/tensor/record.js';
 import { allowedTypes, beyondLimits, combinations, kernelFile, type KernelFile } from './kernels.js';
@@ -104,7 +105,11 @@ function chosenFiles(
   return [...new Set(every.map((f) => f.kernel))].flatMap((kernel) => {
     const own = every.filter((f) => f.kernel === kernel && seen.has(f.variant)).map((f) => f.defines);
     if (own.length === 0 && kernel !== copies) return [];
-    const found = combinations(allowedTypes(kernel, own)).map((d) => kernelFile(kernel, d));
+    const variant = subgroupKernel(kernel);
+    const found = combinations(allowedTypes(kernel, own)).flatMap((d) => [
+      kernelFile(kernel, d),
+      ...(variant ? [kernelFile(variant, d)] : []),
+    ]);
     return found.filter((f) => dtypes.includes('f16') || !f.features.includes('shader-f16'));
   });
 }

@@ -1,7 +1,7 @@
 /** The WGSL files of an export: which variants of which kernels, flattened, and what they ask of a device. */
 import { constantValue } from './constants.js';
 import { REQUIRED_LIMITS } from '../../lib/gpu/device.js';
-import { kernelSource, kernelText, type Defines } from '../../lib/gpu/source.js';
+import { kernelSource, kernelText, plainKernel, type Defines } from '../../lib/gpu/source.js';
 
 /** One file of an export. */
 export interface KernelFile {
@@ -40,12 +40,13 @@ function variantName(kernel: string, defines: Defines): string {
   return [kernel, ...Object.entries(defines).map(([k, v]) => `${k}=${v}`)].join(' ');
 }
 
-/** `ops/norm/forward` in f16 becomes `norm-forward.f16.wgsl`. */
+/** `ops/norm/forward` in f16 becomes `norm-forward.f16.wgsl`, its subgroup variant `norm-forward.f16.subgroups.wgsl`. */
 function fileName(kernel: string, defines: Defines): string {
-  const stem = kernel.split('/').slice(1).join('-');
+  const plain = plainKernel(kernel);
+  const stem = plain.split('/').slice(1).join('-');
   const entries = Object.entries(defines);
   const parts = entries.map(([k, v]) => (entries.length === 1 ? `${v}` : `${k.toLowerCase()}-${v}`));
-  return [stem, ...parts].join('.') + '.wgsl';
+  return [stem, ...parts, ...(plain === kernel ? [] : ['subgroups'])].join('.') + '.wgsl';
 }
 
 /** A flattened variant: includes expanded, types replaced, extensions enabled first. */

@@ -1,6 +1,6 @@
 /** Puts a launch file together: public part, tables, runtime and host code. */
 import ts from 'typescript';
-import { kernelSource } from '../../lib/gpu/source.js';
+import { kernelSource, plainKernel } from '../../lib/gpu/source.js';
 import type { OperatorRecord } from '../../lib/tensor/record.js';
 import { sizeDefines, typeDefines, type KernelFile } from './kernels.js';
 import { publicNames, publicPart } from './public-part.js';
@@ -32,7 +32,8 @@ const json = (value: unknown) => JSON.stringify(value);
 
 /** The three tables of a launch file. */
 function tables(kernels: readonly string[], files: readonly KernelFile[]): string {
-  const infos = kernels.map((kernel) => {
+  // Subgroup variants have the bindings of their kernel.
+  const infos = [...new Set(kernels.map(plainKernel))].map((kernel) => {
     const { bindings, fields, uniformBytes } = kernelSource(kernel);
     const rows = [
       ...['bindings: [', ...bindings.map((b) => `  ${json(b)},`), '],'],

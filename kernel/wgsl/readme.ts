@@ -1,6 +1,6 @@
 /** README.md of an export. */
 import { REQUIRED_LIMITS } from '../../lib/gpu/device.js';
-import { kernelSource } from '../../lib/gpu/source.js';
+import { kernelSource, plainKernel } from '../../lib/gpu/source.js';
 import type { OperatorRecord } from '../../lib/tensor/record.js';
 import { needsOf, sizeDefines, type KernelFile } from './kernels.js';
 import { inputTypes, parameterNote, readShape, typeName } from './public-part.js';
@@ -100,9 +100,9 @@ function tensors(op: OperatorRecord): string {
 
 /** One section a kernel: its files, bindings, override constants and the layout of its uniform. */
 function kernels({ files }: ReadmeFacts): string {
-  const names = [...new Set(files.map((f) => f.kernel))];
+  const names = [...new Set(files.map((f) => plainKernel(f.kernel)))];
   const sections = names.map((kernel) => {
-    const own = files.filter((f) => f.kernel === kernel);
+    const own = files.filter((f) => plainKernel(f.kernel) === kernel);
     const { text } = own[0];
     const { bindings, fields, uniformBytes } = kernelSource(kernel);
     const about = [...(/^(?:\/\/ .*\n)+/m.exec(text)?.[0] ?? '').matchAll(/^\/\/ (.*)$/gm)]
@@ -134,7 +134,7 @@ function kernels({ files }: ReadmeFacts): string {
     ].join('\n\n');
   });
   return [
-    '## Kernels\n\nOne file a kernel and variant, entry point `main`, each valid alone.',
+    `## Kernels\n\nOne file a kernel and variant, entry point \`main\`, each valid alone.${files.some((f) => f.features.includes('subgroups')) ? ' Files with subgroup operations (`*.subgroups.wgsl`) have the bindings, constants, uniform and dispatches of the plain ones, assume no subgroup size, and are taken where your device has the feature `subgroups`; `{ subgroups: false }` as the second argument of the create function refuses them. Results may differ in the last bits.' : ''}`,
     ...sections,
   ].join('\n\n');
 }

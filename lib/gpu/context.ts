@@ -20,6 +20,8 @@ export interface ContextOptions {
   /** True when the library made the device and may destroy it. */
   owned: boolean;
   info?: GPUAdapterInfo;
+  /** False: no kernel variants with subgroups, although the device has the feature. */
+  subgroups?: boolean;
 }
 
 export class GpuContext implements DeviceMemory {
@@ -63,7 +65,12 @@ export class GpuContext implements DeviceMemory {
     this.scopes = new ErrorScopes(device);
     this.staging = new StagingBuffers(device);
     this.pool = new BufferPool(device, this, (size) => this.createStorage(size));
-    this.pipelines = new PipelineCache(device, this.features, (label, make) => this.guarded(label, make));
+    this.pipelines = new PipelineCache(
+      device,
+      this.features,
+      (label, make) => this.guarded(label, make),
+      options.subgroups,
+    );
     const size = BATCH * SLOT_BYTES;
     this.ring = device.createBuffer({ label: 'assay uniforms', size, usage: UNIFORM_USAGE });
     this.whenLost = device.lost.then((info) => {

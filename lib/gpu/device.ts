@@ -30,6 +30,8 @@ export interface OpenOptions {
   powerPreference?: GPUPowerPreference;
   /** Features to leave out although the adapter has them, e.g. to test the path without shader-f16. */
   without?: readonly string[];
+  /** False: the plain kernels, although the device has the feature `subgroups`. */
+  subgroups?: boolean;
 }
 
 let current: GpuContext | undefined;
@@ -81,7 +83,11 @@ export async function openGpu(options: OpenOptions = {}): Promise<GpuContext> {
       maxBufferSize: adapter.limits.maxBufferSize,
     },
   });
-  const context = new GpuContext(device, { owned: true, info: adapter.info });
+  const context = new GpuContext(device, {
+    owned: true,
+    info: adapter.info,
+    subgroups: options.subgroups,
+  });
   atExit(() => context.destroy());
   return activate(context);
 }
@@ -89,10 +95,15 @@ export async function openGpu(options: OpenOptions = {}): Promise<GpuContext> {
 /**
  * Makes a caller's device the device of backend `webgpu`. The device is never destroyed here, and its `lost` promise
  * and `onuncapturederror` handler stay the caller's.
- * `features` names what the caller needs beyond the basics, e.g. `shader-f16` for f16 tensors.
+ * `features` names what the caller needs beyond the basics, e.g. `shader-f16` for f16 tensors. A device with the feature
+ * `subgroups` runs the kernel variants that use it, unless `subgroups` is false.
  * @throws DeviceError that names each missing limit and feature
  */
-export function createContext(options: { device: GPUDevice; features?: readonly string[] }): GpuContext {
+export function createContext(options: {
+  device: GPUDevice;
+  features?: readonly string[];
+  subgroups?: boolean;
+}): GpuContext {
   const { device, features = [] } = options;
   const missing = Object.entries(REQUIRED_LIMITS).flatMap(([name, least]) => {
     const has = (device.limits as unknown as Record<string, number>)[name];
@@ -103,7 +114,7 @@ export function createContext(options: { device: GPUDevice; features?: readonly 
     throw new DeviceError(
       `createContext: device must offer ${missing.join(', ')}, got one without; ask for it with requiredLimits and requiredFeatures`,
     );
-  return activate(new GpuContext(device, { owned: false }));
+  return activate(new GpuContext(device, { owned: false, subgroups: options.subgroups }));
 }
 
 function activate(context: GpuContext): GpuContext {

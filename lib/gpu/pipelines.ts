@@ -1,6 +1,14 @@
 /** Pipelines, layouts and bind groups of one device, made once and kept. */
 import { DeviceError } from '../core/errors.js';
-import { kernelSource, kernelText, type Defines, type Overrides, type SourceInfo } from './source.js';
+import {
+  kernelSource,
+  kernelText,
+  plainKernel,
+  subgroupKernel,
+  type Defines,
+  type Overrides,
+  type SourceInfo,
+} from './source.js';
 
 export interface Prepared {
   /** File and variant, for messages. */
@@ -20,6 +28,8 @@ export interface BoundRange {
 const BIND_GROUPS = 4096;
 
 export class PipelineCache {
+  /** Are subgroup variants taken where there are any? Only on a device with the feature. */
+  subgroups: boolean;
   private readonly prepared = new Map<string, Prepared>();
   private readonly groups = new Map<string, GPUBindGroup>();
   private readonly ids = new WeakMap<GPUBuffer, number>();
@@ -30,10 +40,14 @@ export class PipelineCache {
     private readonly features: ReadonlySet<string>,
     /** Runs a call inside a validation scope whose error is reported under a name. */
     private readonly guarded: <T>(label: string, make: () => T) => T,
-  ) {}
+    subgroups = true,
+  ) {
+    this.subgroups = subgroups && features.has('subgroups');
+  }
 
-  /** The pipeline of a kernel file under textual defines and numeric override constants. */
-  prepare(name: string, defs: Defines, overrides: Overrides): Prepared {
+  /** The pipeline of a kernel, or of its subgroup variant, under textual defines and numeric override constants. */
+  prepare(kernel: string, defs: Defines, overrides: Overrides): Prepared {
+    const name = (this.subgroups && subgroupKernel(kernel)) || kernel;
     const variant = Object.entries(defs).map(([k, v]) => `${k}=${v}`);
     for (const [k, v] of Object.entries(overrides)) variant.push(`${k}=${v}`);
     const label = variant.length ? `${name} (${variant.join(', ')})` : name;
@@ -46,6 +60,10 @@ export class PipelineCache {
     if (Object.values(defs).includes('f16') && !this.features.has('shader-f16'))
       throw new DeviceError(
         `${name}: the device must have the feature shader-f16 for f16 tensors, got one without; cast to f32`,
+      );
+    if (plainKernel(name) !== name && !this.features.has('subgroups'))
+      throw new DeviceError(
+        `${name}: the device must have the feature subgroups, got one without; take ${plainKernel(name)}`,
       );
     const info = kernelSource(name);
     return this.guarded(label, () => {

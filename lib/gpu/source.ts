@@ -2,6 +2,7 @@
  * WGSL text. Files are plain WGSL, valid as they stand in the f32 variant. Two comments are instructions:
  * `// include shared/x.wgsl` inserts a shared file, and a declaration that ends in `// define: a | b` may have its
  * value replaced before compilation (what types, extensions and array sizes need); the list names the tested values.
+ * `x-subgroups.wgsl` is x.wgsl with subgroup operations and opens with `enable subgroups;`.
  */
 import { ArgumentError, DeviceError, show } from '../core/errors.js';
 import { wgsl } from '../generated/wgsl.js';
@@ -36,6 +37,8 @@ export interface SourceInfo {
 }
 
 const parsed = new Map<string, SourceInfo>();
+/** How the name of a variant with subgroup operations ends. */
+const SUBGROUPS = '-subgroups';
 const DEFINE = /^((?:alias|const)\s+(\w+)[^=]*=\s*)([^;]+);\s*\/\/ define: (.*)$/gm;
 
 /** Names of all entry-point files, sorted. */
@@ -43,6 +46,16 @@ export function kernelNames(): string[] {
   return Object.keys(wgsl)
     .filter((name) => !name.startsWith('shared/'))
     .sort();
+}
+
+/** The file that a device with subgroups takes instead of a kernel, if there is one: same bindings, same dispatches. */
+export function subgroupKernel(name: string): string | undefined {
+  return name + SUBGROUPS in wgsl ? name + SUBGROUPS : undefined;
+}
+
+/** The kernel that a file is a variant of: itself, or the one without subgroups. */
+export function plainKernel(name: string): string {
+  return name.endsWith(SUBGROUPS) ? name.slice(0, -SUBGROUPS.length) : name;
 }
 
 /** Reads one kernel file. @throws ArgumentError for an unknown name */
@@ -114,16 +127,17 @@ export interface KernelVariant {
   features: readonly ('shader-f16' | 'subgroups')[];
 }
 
-/** Every file times every listed define; what the null-backend test compiles. */
+/** Every file, those with subgroups too, times every listed define; what the null-backend test compiles. */
 export function kernelVariants(): KernelVariant[] {
   return kernelNames().flatMap((name) => {
     let combinations: Defines[] = [{}];
     for (const [key, values] of Object.entries(kernelSource(name).defines))
       combinations = combinations.flatMap((c) => values.map((v) => ({ ...c, [key]: v })));
+    const subgroups = plainKernel(name) === name ? [] : (['subgroups'] as const);
     return combinations.map((defs) => ({
       name,
       defs,
-      features: Object.values(defs).includes('f16') ? (['shader-f16'] as const) : [],
+      features: Object.values(defs).includes('f16') ? (['shader-f16', ...subgroups] as const) : subgroups,
     }));
   });
 }

@@ -10,7 +10,7 @@ import {
   REQUIRED_LIMITS,
 } from '../../lib/gpu/index.js';
 
-const opened = await openGpu({ adapter: 'null' }).then(
+const opened = await openGpu({ adapter: 'null', subgroups: false }).then(
   (context) => ({ context, reason: '' }),
   (error: unknown) => ({ context: undefined, reason: String(error) }),
 );

@@ -85,9 +85,21 @@ async function run(
 
 /** The recurrence with gradients over whole sequences: nothing is chunked. */
 const whole: Implementation = { ...selectiveScanGpu, backward: (call) => gradients(call, undefined) };
+/** On a device with subgroups the form runs its subgroup variant; this is the plain kernel. */
+const plainScan: Implementation['forward'] = (call) => {
+  const { pipelines } = context!;
+  const before = pipelines.subgroups;
+  pipelines.subgroups = false;
+  try {
+    return scanGpu.forward(call);
+  } finally {
+    pipelines.subgroups = before;
+  }
+};
 const FORMS: Record<string, Implementation> = {
   recurrent: whole,
   scan: { ...scanGpu, backward: whole.backward },
+  'scan without subgroups': { forward: plainScan, backward: whole.backward },
   'chunk of 16': chunkGpu(16),
   'chunk of 32': chunkGpu(32),
   'chunk of 128': chunkGpu(128),

@@ -9,6 +9,8 @@ import { FILES, KERNELS, VARIANTS } from './tables.js';
 export interface LaunchOptions {
   /** WGSL texts by file name, where the page has them already; other files are fetched from beside this module. */
   texts?: Readonly<Record<string, string>>;
+  /** False: no files with subgroup operations, although the device has the feature `subgroups`. */
+  subgroups?: boolean;
 }
 
 /** GPUShaderStage.COMPUTE; not every host has the constant. */
@@ -19,6 +21,8 @@ export class Launcher<Names extends Named, Shapes, Parameters, Buffers> {
   readonly device: GPUDevice;
   private readonly op: OperatorRecord;
   private readonly texts: Readonly<Record<string, string>>;
+  /** What kernels are chosen by. */
+  private readonly features: readonly string[];
   private readonly prepared = new Map<string, Promise<Prepared>>();
 
   /** @throws DeviceError that names each limit the device lacks */
@@ -26,6 +30,8 @@ export class Launcher<Names extends Named, Shapes, Parameters, Buffers> {
     this.op = op;
     this.device = device;
     this.texts = options.texts ?? {};
+    const refused = options.subgroups === false ? 'subgroups' : undefined;
+    this.features = [...device.features].filter((feature) => feature !== refused);
     const limits = device.limits as unknown as Record<string, number>;
     const missing = Object.entries(REQUIRED_LIMITS).filter(([name, least]) => !(limits[name] >= least));
     if (missing.length > 0)
@@ -45,7 +51,7 @@ export class Launcher<Names extends Named, Shapes, Parameters, Buffers> {
     options: PlanOptions<Names['gradients'], Names['smooth']> = {},
   ): Promise<OperatorPlan<Names, Buffers>> {
     const given = shapes as Record<string, ShapeSpec | undefined>;
-    const features = options.features ?? this.device.features;
+    const features = options.features ?? this.features;
     const plan = planCall(this.op, given, { ...parameters }, { ...options, features });
     this.checkSizes(plan);
     const steps = [...plan.forward, ...plan.backward];

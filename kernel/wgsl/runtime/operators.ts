@@ -86,6 +86,8 @@ export interface Step {
   params: Record<string, number | readonly number[]>;
   groups: readonly [number, number, number];
   ranges: readonly ({ slot: Slot; offset: number; size: number } | undefined)[];
+  /** Is the file with subgroup operations taken, where this kernel has one? */
+  subgroups: boolean;
 }
 
 /** What a plan is made for: the device's features, and the list that dispatches are written into. */
@@ -138,7 +140,8 @@ export function dispatch(d: Dispatch): void {
     return t && rangeOf(d.where, t);
   });
   const { kernel, params } = d;
-  gpuContext(d.where).steps.push({
+  const context = gpuContext(d.where);
+  context.steps.push({
     kernel,
     types,
     sizes,
@@ -146,6 +149,7 @@ export function dispatch(d: Dispatch): void {
     params,
     groups,
     ranges,
+    subgroups: context.features.has('subgroups'),
   });
 }
 

@@ -28,7 +28,10 @@ export interface PlanOptions<InputName extends string = string, OutputName exten
   gradients?: 'all' | readonly InputName[];
   /** Outputs whose gradients backward() is given; the others count as zero. Default: all. */
   outputGradients?: readonly OutputName[];
-  /** Features that host code may choose kernels by; a launcher fills in those of its device. */
+  /**
+   * Features that kernels may be chosen by; a launcher fills in those of its device. Where `subgroups` is among them,
+   * the files with subgroup operations are taken.
+   */
   features?: Iterable<string>;
 }
 
@@ -210,7 +213,9 @@ function placeScratch(steps: { forward: Step[]; backward: Step[] }): Pick<Plan, 
 
 /** Name of the kernel variant of a step, as VARIANTS has it. */
 export function variantOf(step: Step): string {
-  return [step.kernel, ...Object.entries(step.types).map(([k, v]) => `${k}=${v}`)].join(' ');
+  const types = Object.entries(step.types).map(([k, v]) => `${k}=${v}`);
+  const subgroups = [`${step.kernel}-subgroups`, ...types].join(' ');
+  return step.subgroups && subgroups in VARIANTS ? subgroups : [step.kernel, ...types].join(' ');
 }
 
 export function infoOf(t: Tensor): TensorInfo {

@@ -8,6 +8,7 @@ import type { Form } from '../../../lib/tensor/backend.js';
 import { casesOf } from '../../../lib/tensor/cases.js';
 import { gpuForms, type Exported } from '../../../kernel/wgsl/export.js';
 import { attempt, shapesOf } from '../../../kernel/wgsl/probe.js';
+import { subgroupKernel } from '../../../lib/gpu/source.js';
 import { read, root } from '../../structure/support.js';
 import { importLaunch, makeExport, temporaryFolder, writeExport } from './support.js';
 
@@ -51,6 +52,24 @@ describe('an export of every operator in every form with WGSL', () => {
 
   it('keeps to the default limits of WebGPU', () => {
     expect(made.flatMap(({ exported }) => exported.beyond)).toEqual([]);
+  });
+
+  it('holds a file with subgroups beside each kernel that has one, and says when it is taken', () => {
+    let found = 0;
+    for (const { exported } of made) {
+      const files = new Map(exported.kernels.map((k) => [k.file, k]));
+      const own = exported.kernels.filter((k) => k.kernel.endsWith('-subgroups'));
+      for (const k of exported.kernels.filter((f) => subgroupKernel(f.kernel))) {
+        const variant = files.get(k.file.replace('.wgsl', '.subgroups.wgsl'))!;
+        expect(variant.features).toEqual([...k.features, 'subgroups']);
+        expect(variant.text).toMatch(/^enable subgroups;$/m);
+        found++;
+      }
+      const page = exported.files.get('README.md')!;
+      expect(page.includes('`{ subgroups: false }`'), exported.operator).toBe(own.length > 0);
+      for (const k of own) expect(page).toContain(`\`${k.file}\``);
+    }
+    expect(found).toBeGreaterThanOrEqual(10);
   });
 
   it('names licence, operator, sources and commit in every WGSL and launch file', () => {
@@ -121,7 +140,10 @@ describe('an export of every operator in every form with WGSL', () => {
               drawn,
               ...Object.keys(drawn).map((letter) => ({ [letter]: drawn[letter] })),
             ])
-              for (const options of [{ dtype }, { dtype, gradients: 'all' as const }]) {
+              for (const options of [
+                { dtype, features: ['subgroups'] },
+                { dtype, gradients: 'all' as const },
+              ]) {
                 const info = attempt(() => plan(shapesOf(record, c, changed), c.params, options));
                 if (!info) continue;
                 planned++;

@@ -77,6 +77,7 @@ describe.skipIf(!context)(`launch code that was taken home ${reason}`, { timeout
     ['softmax-attention', 'parallel'],
     ['selective-scan', 'recurrent'],
     ['selective-scan', 'chunk'],
+    ['selective-scan', 'scan'],
     ['selective-scan', 'step'],
   ])('gives the vectors of %s, form %s', async (id, form) => {
     const { made, module } = await load(id, form);
@@ -84,6 +85,25 @@ describe.skipIf(!context)(`launch code that was taken home ${reason}`, { timeout
     const results = await check(device, module.create, vectors, { texts: textsOf(made) });
     expect(results.filter((r) => !r.ok)).toEqual([]);
     expect(results.length).toBeGreaterThan(3);
+  });
+
+  it.runIf(context?.features.has('subgroups')).each([
+    ['ops/softmax', 'parallel', 'softmax-forward.f32'],
+    ['ops/sum', 'parallel', 'reduce-rows.f-f32.o-f32'],
+    ['selective-scan', 'scan', 'selective-scan-scan.f32'],
+  ])('takes the files with subgroups of %s, form %s, unless they are refused', async (id, form, file) => {
+    const { made, module } = await load(id, form);
+    const vectors = JSON.parse(made.files.get('vectors.json')!) as Parameters<typeof check>[2];
+    for (const subgroups of [true, false]) {
+      const asked = new Set<string>();
+      const texts = new Proxy(textsOf(made), {
+        get: (all, name) => (asked.add(String(name)), all[String(name)]),
+      });
+      const results = await check(device, module.create, vectors, { texts, subgroups });
+      expect(results.filter((r) => !r.ok)).toEqual([]);
+      expect(asked).toContain(`${file}${subgroups ? '.subgroups' : ''}.wgsl`);
+      expect(asked).not.toContain(`${file}${subgroups ? '' : '.subgroups'}.wgsl`);
+    }
   });
 
   describe('at sizes of the caller', () => {
@@ -195,7 +215,7 @@ describe.skipIf(!context)(`launch code that was taken home ${reason}`, { timeout
       const { made, module } = await load('ops/rms-norm', 'parallel');
       const unserved = module.create(device) as unknown as Launcher;
       await expect(unserved.plan({ x: [2, 3] })).rejects.toThrow(
-        /norm-forward.f32.wgsl must be served beside the module, got TypeError: fetch failed; or pass it in texts/,
+        /norm-forward.f32(.subgroups)?.wgsl must be served beside the module, got TypeError: fetch failed; or pass it in texts/,
       );
       const poor = { limits: device.limits, features: new Set<string>() } as unknown as GPUDevice;
       const launcher = module.create(poor, { texts: textsOf(made) }) as unknown as Launcher;
