@@ -1,7 +1,13 @@
 /** Papers, their claims, and what runs say about them. */
 import { ArgumentError, show } from '../core/errors.js';
+import { chinchillaPaper } from './chinchilla/index.js';
+import { chinchillaReplication } from './chinchilla-replication/index.js';
+import { kaplanScalingLaws } from './kaplan-scaling-laws/index.js';
+import { languiniKitchen } from './languini-kitchen/index.js';
 import { mamba } from './mamba/index.js';
+import { overTrainingPaper } from './over-training/index.js';
 import type { Experiment, Paper } from './paper.js';
+import { pythia } from './pythia/index.js';
 
 export * from './ledger/index.js';
 export type {
@@ -43,7 +49,15 @@ export { answerBatch, answeringModel, answerSequences } from './sequence-answers
 export { trainOnSequences } from './sequence-training.js';
 
 /** All papers by slug. */
-export const papers = { mamba } satisfies Record<string, Paper>;
+export const papers = {
+  mamba,
+  chinchilla: chinchillaPaper,
+  'chinchilla-replication': chinchillaReplication,
+  'over-training': overTrainingPaper,
+  pythia,
+  'kaplan-scaling-laws': kaplanScalingLaws,
+  'languini-kitchen': languiniKitchen,
+} satisfies Record<string, Paper>;
 
 /** All papers in order of their slugs. */
 export function listPapers(): Paper[] {

@@ -14,7 +14,7 @@ export interface Reanalysed {
 export interface Reanalysis extends Pick<Experiment, 'id' | 'about' | 'claims' | 'datasets'> {
   /** Expected on one core. */
   seconds: number;
-  analyse(setup: Setup, context: TaskContext): Promise<Reanalysed>;
+  analyse: (setup: Setup, context: TaskContext) => Promise<Reanalysed>;
 }
 
 /** The experiment of an analysis: one part with one task. */

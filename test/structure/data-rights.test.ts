@@ -15,9 +15,13 @@ function numbersOf(source: string): string[] {
     .map((n) => Number(n).toPrecision(4));
 }
 
-/** Four numbers in a row: chance makes single numbers agree, hardly ever four. */
+/** Four numbers in a row: chance makes single numbers agree, hardly ever four; one number repeated tells nothing. */
 function runsOf(numbers: readonly string[]): string[] {
-  return numbers.slice(3).map((_, i) => numbers.slice(i, i + 4).join(' '));
+  return numbers
+    .slice(3)
+    .map((_, i) => numbers.slice(i, i + 4))
+    .filter((four) => new Set(four).size > 1)
+    .map((four) => four.join(' '));
 }
 
 /** Runs along the rows and down the columns of a table. */

@@ -86,9 +86,15 @@ function rounding(runs: Columns, fit: FitResult): Measurement[] {
   const size = (name: string): number =>
     computeOptimal(publishedConstants(name) as unknown as ChinchillaConstants, GOPHER_FLOP).n;
   return [
-    { arm: 'bias by rounding over noise', value: (bias('paper') - bias('tex')) / fit.residual.medianAbsolute },
+    {
+      arm: 'bias by rounding over noise',
+      value: (bias('paper') - bias('tex')) / fit.residual.medianAbsolute,
+    },
     { arm: 'size by rounded over unrounded constants', value: size('paper') / size('tex') },
-    { arm: 'bias of the re-fit over noise', value: meanOf(residualsOf(runs, fit.raw)) / fit.residual.medianAbsolute },
+    {
+      arm: 'bias of the re-fit over noise',
+      value: meanOf(residualsOf(runs, fit.raw)) / fit.residual.medianAbsolute,
+    },
   ];
 }
 
@@ -118,7 +124,11 @@ async function analyse(setup: Setup): Promise<Reanalysed> {
   const needed = (width: number): number => fit.points * (width / PUBLISHED_WIDTH) ** 2;
   const { E, alpha, beta } = fit.raw;
   const measured: Record<string, Measurement[]> = {
-    estimates: [{ arm: 'E', value: E }, { arm: 'alpha', value: alpha }, { arm: 'beta', value: beta }],
+    estimates: [
+      { arm: 'E', value: E },
+      { arm: 'alpha', value: alpha },
+      { arm: 'beta', value: beta },
+    ],
     'poor-fit': [
       { arm: 'misfit of the published parameters', value: misfit(fit, publishedConstants('tex')) },
       { arm: "misfit of the replication's parameters", value: misfit(fit, publishedConstants('epoch')) },

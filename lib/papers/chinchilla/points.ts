@@ -24,8 +24,8 @@ export const POINTS = 'chinchilla-points';
 /** Highest losses that the replication leaves out. */
 export const DROPPED = 5;
 /** Resamples of a fit whose interval decides, and of a control. */
-export const RESAMPLES = 400;
-export const CONTROL_RESAMPLES = 100;
+export const RESAMPLES = 1000;
+export const CONTROL_RESAMPLES = 200;
 
 /** Quantiles of chi-squared with five degrees of freedom: levels 0.05 and 0.0001. */
 export const CHI_SQUARED_5 = { fits: 11.07, misses: 25.74 } as const;

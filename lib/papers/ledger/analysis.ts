@@ -49,7 +49,7 @@ export function analyse(
     case 'value':
       return valueFinding(analysis, measurements, seeds);
     case 'interval':
-      return intervalFinding(analysis, measurements);
+      return intervalFinding(analysis, measurements, seeds);
     case 'slope':
       return slopeFinding(analysis, measurements, seeds);
     case 'difference':
@@ -148,8 +148,15 @@ function valueFinding(
   );
 }
 
-/** The median of the estimates and the widest ends; runs of the same data and code hold the same numbers. */
-function intervalFinding(analysis: Of<'interval'>, measurements: readonly Measurement[]): Finding {
+/**
+ * The median of the estimates and the widest ends; runs of the same data and code hold the same numbers. Where a criterion
+ * has seeds, the run computes the interval from trainings with all of them.
+ */
+function intervalFinding(
+  analysis: Of<'interval'>,
+  measurements: readonly Measurement[],
+  seeds: readonly number[],
+): Finding {
   const { arm, confidence } = analysis;
   const of = (name: string): number[] => measurements.filter((m) => m.arm === name).map((m) => m.value);
   const [values, lows, highs] = [of(arm), of(`${arm}-low`), of(`${arm}-high`)];
@@ -160,7 +167,7 @@ function intervalFinding(analysis: Of<'interval'>, measurements: readonly Measur
   const estimate = median(values);
   const [low, high] = [lows.length > 0 ? lows : values, highs.length > 0 ? highs : values];
   const interval = { estimate, low: Math.min(...low), high: Math.max(...high), confidence };
-  const found = decide(arm, interval, analysis, 0);
+  const found = decide(arm, interval, analysis, seeds.length);
   if (lows.length > 0 || found.outcome === 'inconclusive') return found;
   const region = found.why.slice(found.why.indexOf('lies '));
   return { ...found, why: `${arm}, ${figure(estimate)}, ${region}` };
