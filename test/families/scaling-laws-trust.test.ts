@@ -48,6 +48,11 @@ describe('runs that cannot be fitted are an error that names the column and the 
     ['a missing column', { n: good.n, loss: good.loss }, /column d .* must be given, got n, loss/],
     ['columns of different lengths', { ...good, d: good.d.subarray(1) }, /column d must have 72 values/],
     [
+      'no runs',
+      Object.fromEntries(Object.keys(good).map((k) => [k, new Float64Array(0)])),
+      /runs must have at least one row, got none/,
+    ],
+    [
       'too few runs',
       Object.fromEntries(Object.entries(good).map(([k, v]) => [k, v.subarray(0, 5)])),
       /at least 6 different inputs for 5 parameters, got 5/,

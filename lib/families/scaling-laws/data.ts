@@ -66,6 +66,7 @@ export function checkRuns(law: Law, given: Columns): FitData {
     if (!columns[name])
       fail(law, `column ${name} (${doc}) must be given, got ${Object.keys(columns).join(', ') || 'none'}`);
   const length = columns[law.response.name].length;
+  if (length === 0) fail(law, 'runs must have at least one row, got none');
   for (const column of needed) checkColumn(law, column, columns[column.name], length, given);
   checkCompute(law, columns);
   const response = Float64Array.from(columns[law.response.name]);
