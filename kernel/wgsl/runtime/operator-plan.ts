@@ -44,7 +44,8 @@ export class OperatorPlan<Names extends Named, Buffers> {
   private readonly ready: readonly Prepared[];
   private readonly scratch: GPUBuffer[];
   private readonly uniforms: GPUBuffer;
-  private readonly placeholder: GPUBuffer;
+  /** Bound where an optional input is not given. */
+  private readonly absent: GPUBuffer;
   private readonly made = new Map<Tensor, GPUBuffer>();
   private bound = new Map<Slot, GPUBufferBinding>();
   private groups: { key: string; group: GPUBindGroup }[] = [];
@@ -62,7 +63,7 @@ export class OperatorPlan<Names extends Named, Buffers> {
     this.gradients = infosOf(plan.gradients) as Record<Names['gradients'], TensorInfo>;
     this.scratchBytes = plan.scratch.reduce((sum, bytes) => sum + bytes, 0);
     this.scratch = plan.scratch.map((size) => this.storage(size));
-    this.placeholder = this.storage(SLOT);
+    this.absent = this.storage(SLOT);
     this.uniforms = this.uploadUniforms([...plan.forward, ...plan.backward]);
     for (const [slot, place] of plan.places)
       if (slot.data) this.scratch[place] = this.constant(slot.data, this.scratch[place]);
@@ -119,7 +120,7 @@ export class OperatorPlan<Names extends Named, Buffers> {
   /** Frees the buffers that the plan made, outputs included. */
   destroy(): void {
     this.destroyed = true;
-    for (const buffer of [...this.scratch, ...this.made.values(), this.uniforms, this.placeholder])
+    for (const buffer of [...this.scratch, ...this.made.values(), this.uniforms, this.absent])
       buffer.destroy();
   }
 
@@ -204,7 +205,7 @@ export class OperatorPlan<Names extends Named, Buffers> {
     const resources = info.bindings.map((b, i): GPUBufferBinding => {
       if (b.kind === 'uniform') return { buffer: this.uniforms, offset: at * SLOT, size: info.uniformBytes };
       const range = step.ranges[i];
-      return range ? this.resource(range) : { buffer: this.placeholder, offset: 0, size: SLOT };
+      return range ? this.resource(range) : { buffer: this.absent, offset: 0, size: SLOT };
     });
     const key = resources.map((r) => `${this.idOf(r.buffer)}:${r.offset}:${r.size}`).join('|');
     if (this.groups[at]?.key !== key) {
