@@ -1,4 +1,5 @@
 /** Batches for training and losses on held-out text. */
+import { stopSignal } from '../core/ambient-signal.js';
 import { ArgumentError, ShapeError } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import { crossEntropy } from '../ops/softmax/index.js';
@@ -54,7 +55,8 @@ export async function evaluateWindows(
   windows: readonly EvaluationWindow[],
   options: { batch?: number; signal?: AbortSignal } = {},
 ): Promise<number> {
-  const { batch = 8, signal } = options;
+  const { batch = 8 } = options;
+  const signal = stopSignal(options.signal);
   const T = windows[0]?.inputs.length;
   let total = 0;
   let scored = 0;

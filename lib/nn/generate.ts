@@ -1,4 +1,5 @@
 /** Generation of bytes from a language model: O(1) steps for Mamba, cached steps for a transformer, or recomputation. */
+import { stopSignal } from '../core/ambient-signal.js';
 import { ArgumentError, CancelledError, show } from '../core/errors.js';
 import * as math from '../core/math.js';
 import { Random } from '../core/random.js';
@@ -60,7 +61,8 @@ export async function* generate(
   options: GenerateOptions,
 ): AsyncGenerator<number, void, void> {
   const text = check(model, options);
-  const { count, temperature = 1, topK = model.vocabulary, signal } = options;
+  const { count, temperature = 1, topK = model.vocabulary } = options;
+  const signal = stopSignal(options.signal);
   const random = new Random(options.seed ?? 0).split('sample');
   const reader =
     options.mode === 'recompute'

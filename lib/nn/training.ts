@@ -1,4 +1,5 @@
 /** The training loop: cancellable, resumable to the bit, flat in memory, polite to the event loop. */
+import { stopSignal } from '../core/ambient-signal.js';
 import { ArgumentError, DeviceError, FitError } from '../core/errors.js';
 import { Random } from '../core/random.js';
 import { scope } from '../tensor/scope.js';
@@ -129,7 +130,8 @@ class Run<P extends Tree> {
   }
 
   private async loop(): Promise<'done' | 'cancelled'> {
-    const { steps, signal, checkpoint, evaluate } = this.options;
+    const { steps, checkpoint, evaluate } = this.options;
+    const signal = stopSignal(this.options.signal);
     this.watch.start();
     while (this.step < steps && !signal?.aborted) {
       this.advance();

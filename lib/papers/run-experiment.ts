@@ -1,4 +1,5 @@
 /** Runs an experiment of a paper: estimate first, then part by part, then one run record. */
+import { stopSignal } from '../core/ambient-signal.js';
 import { ArgumentError, CancelledError, DataError, show } from '../core/errors.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
@@ -101,7 +102,8 @@ export async function estimateExperiment(
   experiment: Experiment,
   options: ExperimentOptions,
 ): Promise<Estimate> {
-  const { execute = inProcess, workers = 1, signal, isDone = () => false } = options;
+  const { execute = inProcess, workers = 1, isDone = () => false } = options;
+  const signal = stopSignal(options.signal);
   requireData(experiment, options.setup);
   const parts: PartEstimate[] = [];
   for (const part of chosenParts(experiment, options)) {
@@ -139,7 +141,8 @@ export async function runExperiment(
   experiment: Experiment,
   options: ExperimentOptions,
 ): Promise<ExperimentResult> {
-  const { execute = inProcess, signal, budget = Infinity } = options;
+  const { execute = inProcess, budget = Infinity } = options;
+  const signal = stopSignal(options.signal);
   requireData(experiment, options.setup);
   const report = options.onEvent ?? (() => undefined);
   const started = new Date();

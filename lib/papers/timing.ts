@@ -1,4 +1,5 @@
 /** Times of operators over a growing size: side by side, repeated, medians only. */
+import { stopSignal } from '../core/ambient-signal.js';
 import { CancelledError } from '../core/errors.js';
 import { median } from '../core/statistics.js';
 import { reshape, slice } from '../ops/structure/index.js';
@@ -83,7 +84,8 @@ async function callsFor(run: () => Tensor, leastMilliseconds: number, now: () =>
  * and sizes alike; the value of a repetition is the median of its samples.
  */
 export async function timeCases(cases: readonly TimedCase[], options: TimingOptions): Promise<Measurement[]> {
-  const { seeds, samples, leastMilliseconds, signal, progress } = options;
+  const { seeds, samples, leastMilliseconds, progress } = options;
+  const signal = stopSignal(options.signal);
   const now = clockOf(options.clock, currentDevice() === 'gpu');
   const calls: number[] = [];
   for (const item of cases) calls.push(await callsFor(item.run, leastMilliseconds, now));

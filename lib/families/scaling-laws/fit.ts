@@ -1,4 +1,5 @@
 /** Fitting a law: many starts, a polished optimum, intervals by the bootstrap, and flags that say what not to trust. */
+import { stopSignal } from '../../core/ambient-signal.js';
 import { ArgumentError, CancelledError, FitError, show } from '../../core/errors.js';
 import { checkRuns, type Columns, type FitData } from './data.js';
 import {
@@ -92,7 +93,8 @@ export async function runJobs(
   stage: FitProgress['stage'],
   options: Pick<FitOptions, 'executor' | 'signal' | 'onProgress'>,
 ): Promise<FitJobResult[]> {
-  const { executor = inThisThread, signal, onProgress } = options;
+  const { executor = inThisThread, onProgress } = options;
+  const signal = stopSignal(options.signal);
   const total = counts.reduce((sum, v) => sum + v, 0);
   let done = 0;
   if (signal?.aborted) throw new CancelledError('fitLaw: cancelled');
