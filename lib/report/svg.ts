@@ -18,7 +18,9 @@ export interface Tick {
 /** 1, 2 or 5 times a power of ten: about `count` ticks from low to high. */
 export function linearTicks(low: number, high: number, count = 5): Tick[] {
   const raw = (high - low) / count;
-  if (!(raw > 0)) return [{ value: low, text: short(low) }];
+  // Below that, f64 has too few numbers in the range to count steps by.
+  const least = 1e-12 * Math.max(Math.abs(low), Math.abs(high));
+  if (!(raw > least)) return [{ value: low, text: short(low) }];
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw) as number;
   const ticks: Tick[] = [];

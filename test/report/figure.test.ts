@@ -79,6 +79,11 @@ describe('ticks', () => {
     expect(logTicks(0.9, 12).map((t) => t.value)).toEqual([1, 2, 5, 10]);
   });
 
+  it('gives one tick where f64 has too few numbers to step by', () => {
+    expect(linearTicks(1e20, 1e20 + 16384)).toHaveLength(1);
+    expect(linearTicks(-1e20 - 16384, -1e20)).toHaveLength(1);
+  });
+
   it('have short texts', () => {
     expect([0, 0.00002, 0.25, 4096, 16384, 2e6].map(short)).toEqual([
       '0',
