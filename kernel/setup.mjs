@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { nodeProblem, parseArguments, megabytes, writeProblem } from './setup/decide.mjs';
 import { runLab } from './setup/lab.mjs';
+import { registerKernel } from './setup/kernelspecs.mjs';
 import { takeLock } from './setup/lock.mjs';
 import { findPython } from './setup/machine.mjs';
 import { copyNotebooks } from './setup/notebooks.mjs';
@@ -11,7 +12,6 @@ import {
   labDefaults,
   npmStep,
   packStep,
-  registerKernel,
   tslabStep,
   venvReady,
   venvStep,
@@ -49,7 +49,7 @@ async function setUp({ options, progress, wantLab }) {
     let lab = false;
     if (wantLab) lab = await venvStep({ ...context, python: python.python });
     if (lab) {
-      registerKernel(paths);
+      for (const name of ['assay', 'tslab']) registerKernel(paths, paths.venvAt.share, name);
       labDefaults(paths);
     }
     state.adapter = { found: adapter.found, reason: adapter.reason };

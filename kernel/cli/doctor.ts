@@ -34,7 +34,15 @@ export interface DoctorReport {
   limits: Record<string, number>;
   wasm: { simd: boolean; threads: boolean };
   python: { version: string; executable: string } | null;
-  jupyter: { jupyterlab: string | null; venv: string | null; tslab: string | null; kernels: string[] };
+  jupyter: {
+    jupyterlab: string | null;
+    venv: string | null;
+    tslab: string | null;
+    /** The project's own kernel is built. */
+    assay: boolean;
+    /** Kernels registered in .venv. */
+    kernels: string[];
+  };
   data: { ASSAY_DATA: string | null; exists: boolean; entries: string[] };
   runs: Runnable[];
   advice: string[];
@@ -76,7 +84,13 @@ export function diagnose(facts: MachineFacts, speed: number): DoctorReport {
     limits: adapter.limits ?? {},
     wasm,
     python: facts.python,
-    jupyter: { jupyterlab: facts.jupyterlab, venv: facts.venv, tslab: facts.tslab, kernels: facts.kernels },
+    jupyter: {
+      jupyterlab: facts.jupyterlab,
+      venv: facts.venv,
+      tslab: facts.tslab,
+      assay: facts.assayKernel,
+      kernels: facts.kernels,
+    },
     data,
     runs: runnables(facts, speed, wasm),
     advice: adviceFor(facts, data, wasm),
@@ -131,6 +145,11 @@ function runnables(facts: MachineFacts, speed: number, wasm: DoctorReport['wasm'
     { job: 'notebooks in JupyterLab (npm start)', possible: !noJupyter, why: noJupyter },
     {
       job: 'notebooks without Jupyter (assay run)',
+      possible: facts.assayKernel,
+      why: facts.assayKernel ? undefined : 'the kernel is not built',
+    },
+    {
+      job: 'notebooks on stock tslab (--kernel tslab)',
       possible: facts.tslab !== null,
       why: facts.tslab ? undefined : 'tslab is not installed',
     },
@@ -151,6 +170,10 @@ function adviceFor(facts: MachineFacts, data: DoctorReport['data'], wasm: Doctor
   if (facts.pythonAdvice) advice.push(facts.pythonAdvice);
   if (!facts.jupyterlab && facts.python)
     advice.push('JupyterLab is not installed yet: `npm start` installs it into .venv.');
+  if (!facts.assayKernel)
+    advice.push('The kernel is not built yet: `npm start`, `npm test` or `node kernel/build.mjs` builds it.');
+  else if (facts.venv && !facts.kernels.includes('assay'))
+    advice.push('The kernel is not registered in .venv: `npm start` or `assay jupyter install` does it.');
   if (!facts.tslab) advice.push('tslab is not installed yet: `npm start` or `npm test` installs it.');
   if (!wasm.simd || !wasm.threads) advice.push('WebAssembly lacks SIMD or threads: use Node 20.19 or newer.');
   if (data.ASSAY_DATA === null)
@@ -171,7 +194,8 @@ function describe(report: DoctorReport): string[] {
     ...(adapter ? [`          ${report.features.length} features; ${limitsLine(report.limits)}`] : []),
     `WASM      SIMD ${yes(wasm.simd)}, threads ${yes(wasm.threads)}`,
     `Python    ${python ? `${python.version} (${python.executable})` : 'none usable'}`,
-    `Jupyter   JupyterLab ${jupyter.jupyterlab ?? 'none'}, tslab ${jupyter.tslab ?? 'none'}, kernels: ${jupyter.kernels.join(', ') || 'none'}`,
+    `Jupyter   JupyterLab ${jupyter.jupyterlab ?? 'none'}, in .venv registered: ${jupyter.kernels.join(', ') || 'no kernels'}`,
+    `Kernels   assay ${jupyter.assay ? 'built' : 'not built'}, tslab ${jupyter.tslab ?? 'not installed'}`,
     `Data      ${data.ASSAY_DATA ?? 'ASSAY_DATA is not set'}${data.entries.length ? `: ${data.entries.join(', ')}` : ''}`,
     '',
     'What can run here (minutes are estimates):',

@@ -20,15 +20,30 @@ export interface MachineFacts {
   jupyterlab: string | null;
   kernels: string[];
   tslab: string | null;
+  /** The project's own kernel is built. */
+  assayKernel: boolean;
   venv: string | null;
   /** Command that would install what is missing, and who may run it. */
   system: { command?: string; reasons: string[]; gaps: string[]; undo: string[] };
 }
 
+export type KernelName = 'assay' | 'tslab';
+
+/** Kernelspecs under a Jupyter folder. */
+export interface Registration {
+  /** `share/jupyter` of a prefix, or the user's own Jupyter folder. */
+  folder(place: { prefix?: string }): string;
+  /** Why the kernel cannot run here, or undefined. */
+  missing(name: KernelName): string | undefined;
+  owner(jupyter: string, name: KernelName): 'nobody' | 'this project' | 'another checkout' | 'somebody else';
+  /** Gives the kernelspec's folder. */
+  register(jupyter: string, name: KernelName, node: string): string;
+  remove(jupyter: string, name: KernelName): string;
+}
+
 export interface SetupModules {
   gatherFacts(): Promise<MachineFacts>;
-  registerUnder(prefix: string): string;
-  unregisterUnder(prefix: string): string | undefined;
+  registration: Registration;
   /** Prefix of the project's own virtual environment. */
   venv: string;
   venvExists(): boolean;

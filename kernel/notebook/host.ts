@@ -51,9 +51,14 @@ export interface KernelHost {
   format(value: unknown): Promise<{ data: MimeBundle; metadata: Metadata }>;
   /** ename, evalue and traceback of an error, frames in the cell's own lines. */
   formatError(error: unknown): { ename: string; evalue: string; traceback: string[] };
+  /** The reply of the running execution waits for `work` (such as a display being formatted) and fails if it does. */
+  hold?(work: Promise<unknown>): void;
   /** True where no front end renders (headless runs): progress and live charts then keep their last state. */
   readonly headless: boolean;
 }
+
+/** A value with this property is on the page already: as a cell's last expression it shows nothing more. */
+export const SHOWN = Symbol.for('assay.shown');
 
 const HOST = Symbol.for('assay.kernel');
 

@@ -23,6 +23,14 @@ export interface ErrorOutput {
 }
 export type Output = StreamOutput | DisplayOutput | ErrorOutput;
 
+/** One thing a kernel shows while (or after) it runs a cell. */
+export type KernelOutput =
+  | { type: 'stream'; name: 'stdout' | 'stderr'; text: string }
+  | { type: 'display'; output: DisplayOutput; id?: string }
+  | { type: 'update'; id: string; data: MimeBundle; metadata: Record<string, unknown> }
+  | { type: 'clear'; wait: boolean }
+  | { type: 'error'; ename: string; evalue: string; traceback: string[] };
+
 export interface Cell {
   cell_type: 'code' | 'markdown' | 'raw';
   source: string | string[];
@@ -39,6 +47,15 @@ export interface Notebook {
   nbformat_minor: number;
 }
 
+/** What a notebook's metadata says about the kernel that it belongs to. */
+export function kernelMetadata(kernel: 'assay' | 'tslab'): Record<string, unknown> {
+  const display_name = kernel === 'assay' ? 'TypeScript (Assay)' : 'TypeScript (tslab)';
+  return {
+    kernelspec: { display_name, language: 'typescript', name: kernel },
+    language_info: { file_extension: '.ts', mimetype: 'text/typescript', name: 'typescript' },
+  };
+}
+
 /** What became of one notebook. `failure` names the first cell (from 1, code cells only) that failed and why. */
 export interface NotebookResult {
   readonly notebook: Notebook;
@@ -46,7 +63,14 @@ export interface NotebookResult {
   readonly executed: number;
   readonly codeCells: number;
   readonly seconds: number;
-  readonly failure?: { readonly cell: number; readonly reason: string };
+  readonly failure?: Failure;
+}
+
+export interface Failure {
+  readonly cell: number;
+  readonly reason: string;
+  /** The run was stopped from outside, not by its own code. */
+  readonly interrupted?: boolean;
 }
 
 /** Reads a notebook; throws when the file is not one. */
@@ -75,9 +99,21 @@ export function sourceOf(cell: Cell): string {
   return Array.isArray(cell.source) ? cell.source.join('') : cell.source;
 }
 
+export function hasTag(cell: Cell, ...tags: string[]): boolean {
+  return cell.metadata.tags?.some((tag) => tags.includes(tag)) ?? false;
+}
+
 /** Whether a cell says that it is meant to fail (the tag nbclient knows). */
 export function mayRaise(cell: Cell): boolean {
-  return cell.metadata.tags?.includes('raises-exception') ?? false;
+  return hasTag(cell, 'raises-exception');
+}
+
+/** The cells a run executes, in order: code that is not empty and not tagged to be left out. */
+export function cellsToRun(notebook: Notebook): Cell[] {
+  return notebook.cells.filter(
+    (cell) =>
+      cell.cell_type === 'code' && sourceOf(cell).trim() !== '' && !hasTag(cell, 'skip', 'skip-execution'),
+  );
 }
 
 /** A copy without any outputs, ready to be executed. */
@@ -99,23 +135,52 @@ export function failureLine(text: string): string {
   );
 }
 
-/** Collects outputs in order: neighbouring text of one stream is joined, a display is replaced by its updates. */
-export class OutputCollector {
-  private outputs: Output[] = [];
-  private readonly displays = new Map<string, DisplayOutput[]>();
+/** The outputs of one cell: neighbouring text of one stream is joined, a wanted clearing waits for what follows. */
+export class CellOutputs {
+  private clearing = false;
 
-  /** Sends what follows to the outputs of this cell. */
-  startCell(cell: Cell): void {
-    this.outputs = cell.outputs = [];
+  constructor(
+    private readonly outputs: Output[],
+    private readonly displays: Map<string, DisplayOutput[]>,
+  ) {}
+
+  /** Takes one thing that a kernel showed. */
+  show(event: KernelOutput): void {
+    if (event.type === 'update') return this.update(event);
+    if (event.type === 'clear') {
+      this.clearing = event.wait;
+      if (!event.wait) this.outputs.length = 0;
+      return;
+    }
+    if (this.clearing) this.outputs.length = 0;
+    this.clearing = false;
+    if (event.type === 'stream') this.stream(event.name, event.text);
+    else if (event.type === 'display') this.display(event.output, event.id);
+    else {
+      const { ename, evalue, traceback } = event;
+      this.outputs.push({ output_type: 'error', ename, evalue, traceback });
+    }
   }
 
-  stream(name: 'stdout' | 'stderr', text: string): void {
+  /** What the cell has written to standard error, for the reason of a failure. */
+  standardError(): string {
+    return this.outputs
+      .filter((output) => output.output_type === 'stream' && output.name === 'stderr')
+      .map((output) => (output as StreamOutput).text)
+      .join('');
+  }
+
+  endsWithError(): boolean {
+    return this.outputs.at(-1)?.output_type === 'error';
+  }
+
+  private stream(name: 'stdout' | 'stderr', text: string): void {
     const last = this.outputs.at(-1);
     if (last?.output_type === 'stream' && last.name === name) last.text += text;
     else this.outputs.push({ output_type: 'stream', name, text });
   }
 
-  display(output: DisplayOutput, id?: string): void {
+  private display(output: DisplayOutput, id: string | undefined): void {
     this.outputs.push(output);
     if (id === undefined) return;
     const known = this.displays.get(id) ?? [];
@@ -124,26 +189,20 @@ export class OutputCollector {
   }
 
   /** New content for every output shown under this id, whichever cell shows it. */
-  update(id: string, data: MimeBundle, metadata: Record<string, unknown>): void {
+  private update({ id, data, metadata }: Extract<KernelOutput, { type: 'update' }>): void {
     for (const output of this.displays.get(id) ?? []) {
       output.data = data;
       output.metadata = metadata;
     }
   }
+}
 
-  error(ename: string, evalue: string, traceback: string[]): void {
-    this.outputs.push({ output_type: 'error', ename, evalue, traceback });
-  }
+/** Outputs of a whole notebook; displays are known by their ids across cells. */
+export class OutputCollector {
+  private readonly displays = new Map<string, DisplayOutput[]>();
 
-  clear(): void {
-    this.outputs.length = 0;
-  }
-
-  /** What the current cell has written to standard error, for the reason of a failure. */
-  standardError(): string {
-    return this.outputs
-      .filter((output) => output.output_type === 'stream' && output.name === 'stderr')
-      .map((output) => (output as StreamOutput).text)
-      .join('');
+  /** Empties the cell's outputs and gives what fills them, also after the next cell has begun. */
+  startCell(cell: Cell): CellOutputs {
+    return new CellOutputs((cell.outputs = []), this.displays);
   }
 }

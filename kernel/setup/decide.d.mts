@@ -43,11 +43,19 @@ export function labArguments(facts: {
   browser: boolean;
   superuser: boolean;
 }): string[];
-export function tslabKernelspec(
-  node: string,
-  tslabFolder: string,
+export interface Kernelspec {
+  argv: string[];
+  display_name: string;
+  language: string;
+  interrupt_mode: 'message' | 'signal';
+  metadata?: Record<string, unknown>;
+}
+export function assayKernelspec(node: string, root: string, join: Join): Kernelspec;
+export function jupyterDataFolder(
+  facts: { platform: string; env: Record<string, string | undefined>; home: string },
   join: Join,
-): { argv: string[]; display_name: string; language: string };
+): string;
+export function tslabKernelspec(node: string, tslabFolder: string, join: Join): Kernelspec;
 export function upToDate(
   stamp: Record<string, unknown> | undefined,
   wanted: Record<string, unknown>,

@@ -156,6 +156,7 @@ export function labArguments({ port, root, browser, superuser }) {
     '--ServerApp.port_retries=0',
     `--ServerApp.root_dir=${root}`,
     '--LabApp.default_url=/lab/tree/my/start.ipynb',
+    '--MultiKernelManager.default_kernel_name=assay',
     `--ServerApp.open_browser=${browser ? 'True' : 'False'}`,
     '--ServerApp.answer_yes=True',
     ...(superuser ? ['--allow-root'] : []),
@@ -178,6 +179,32 @@ export function tslabKernelspec(node, tslabFolder, join) {
     language: 'typescript',
     interrupt_mode: 'signal',
   };
+}
+
+/** The project's own kernel: this Node, with the entry that says what is missing. */
+export function assayKernelspec(node, root, join) {
+  return {
+    argv: [node, join(root, 'kernel', 'jupyter.mjs'), '{connection_file}'],
+    display_name: 'TypeScript (Assay)',
+    language: 'typescript',
+    interrupt_mode: 'message',
+    metadata: { debugger: true, supported_features: ['debugger', 'kernel subshells'] },
+  };
+}
+
+/** Folder of a user's own kernels, as Jupyter finds it on each platform. */
+export function jupyterDataFolder({ platform, env, home }, join) {
+  if (env.JUPYTER_DATA_DIR) return env.JUPYTER_DATA_DIR;
+  const standard = ['1', 'true', 'on', 'yes', 'y'].includes((env.JUPYTER_PLATFORM_DIRS ?? '').toLowerCase());
+  if (platform === 'darwin')
+    return standard
+      ? join(home, 'Library', 'Application Support', 'Jupyter')
+      : join(home, 'Library', 'Jupyter');
+  if (platform === 'win32') {
+    if (standard) return join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'Jupyter');
+    return env.APPDATA ? join(env.APPDATA, 'jupyter') : join(home, '.jupyter', 'data');
+  }
+  return join(env.XDG_DATA_HOME || join(home, '.local', 'share'), 'jupyter');
 }
 
 /** Whether a step's stamp matches what it would now be made from. */

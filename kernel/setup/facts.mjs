@@ -1,9 +1,10 @@
 // What the compiled command line asks set-up's modules (see kernel/cli/setup-bridge.ts for the types).
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeProblem } from './decide.mjs';
+import { jupyterFolder, kernels, ownerOf, registerKernel, removeKernel } from './kernelspecs.mjs';
 import { findAdapter, findPython } from './machine.mjs';
-import { labVersion, registerKernel } from './packages.mjs';
+import { labVersion } from './packages.mjs';
 import { paths } from './paths.mjs';
 import { readJson } from './process.mjs';
 import { planFor } from './system.mjs';
@@ -23,14 +24,15 @@ export async function gatherFacts() {
   const state = readJson(paths.state, {});
   const source = existsSync(BACKPORTS_FILE) ? BACKPORTS_FILE : undefined;
   const packages = state.system?.packages ?? (source ? ['mesa-vulkan-drivers'] : []);
-  const kernels = join(paths.venvAt.share, 'kernels');
+  const registered = join(paths.venvAt.share, 'kernels');
   return {
     adapter,
     python: python ? { version: python.version, executable: python.executable } : null,
     pythonAdvice: advice,
     nodeProblem: nodeProblem(process.version),
     jupyterlab: labVersion(paths) ?? null,
-    kernels: existsSync(kernels) ? readdirSync(kernels).sort() : [],
+    kernels: existsSync(registered) ? readdirSync(registered).sort() : [],
+    assayKernel: existsSync(join(paths.root, 'dist', 'kernel', 'user', 'main.js')),
     tslab: readJson(join(paths.tslab, 'node_modules', 'tslab', 'package.json'), {}).version ?? null,
     venv: venvExists() ? paths.venv : null,
     system: {
@@ -42,15 +44,11 @@ export async function gatherFacts() {
   };
 }
 
-/** Registers the kernel under a prefix; resolves to the kernelspec's folder. */
-export function registerUnder(prefix) {
-  return registerKernel(paths, prefix);
-}
-
-/** Removes the kernelspec from a prefix; undefined when there was none. */
-export function unregisterUnder(prefix) {
-  const folder = join(prefix, 'share', 'jupyter', 'kernels', 'tslab');
-  if (!existsSync(folder)) return undefined;
-  rmSync(folder, { recursive: true });
-  return folder;
-}
+/** What the command line needs to register kernels anywhere. */
+export const registration = {
+  folder: jupyterFolder,
+  missing: (name) => kernels[name].missing(paths),
+  owner: (jupyter, name) => ownerOf(paths, jupyter, name),
+  register: (jupyter, name, node) => registerKernel(paths, jupyter, name, node),
+  remove: removeKernel,
+};

@@ -1,7 +1,7 @@
 // Steps that bring packages: npm's, the build, Python's, stock tslab.
 import { cpSync, existsSync, lstatSync, mkdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { TSLAB_VERSION, pipDownloadedBytes, tslabKernelspec, upToDate } from './decide.mjs';
+import { TSLAB_VERSION, pipDownloadedBytes, upToDate } from './decide.mjs';
 import { SetupError } from './progress.mjs';
 import { fileHash, folderBytes, npm, quick, readJson, run, sha256, tail, writeJson } from './process.mjs';
 
@@ -136,15 +136,6 @@ export async function tslabStep({ paths, state, options, progress }) {
     return npmInstall(paths.tslab, options);
   });
   state.tslab = wanted;
-}
-
-/** Registers the kernel under `prefix`/share/jupyter/kernels, and answers JupyterLab's questions beforehand. */
-export function registerKernel(paths, prefix = paths.venv) {
-  const folder = join(prefix, 'share', 'jupyter', 'kernels', 'tslab');
-  const file = join(folder, 'kernel.json');
-  const spec = tslabKernelspec(process.execPath, paths.tslab, join);
-  if (JSON.stringify(readJson(file, undefined)) !== JSON.stringify(spec)) writeJson(file, spec);
-  return folder;
 }
 
 /** Lab asks on first start whether to fetch news: no, nothing leaves this machine. */

@@ -18,6 +18,7 @@ export function pathsOf(root) {
     venv: join(root, '.venv'),
     venvAt: venvPaths(process.platform, join(root, '.venv'), join),
     requirements: join(root, 'kernel', 'requirements.txt'),
+    logos: join(root, 'kernel', 'setup', 'logo'),
     tslabManifest: join(root, 'kernel', 'tslab'),
     tslab: join(own, 'tslab'),
     notebooks: join(root, 'notebooks'),

@@ -1,7 +1,7 @@
 /**
- * The memory the threads share to interrupt a cell. The server sets `stop` first and then reads `native`; the
- * user thread raises `native` first and then reads `stop`: so the server never terminates execution inside a
- * native call, which would end the process (V8 terminating inside N-API is fatal).
+ * The memory the threads share to interrupt a cell. The server raises `stop` and, when nobody acknowledges, has the
+ * user thread itself decide whether its running code may be terminated: never inside a native call, which would end
+ * the process (V8 terminating inside N-API is fatal). The fourth cell is the handshake of that decision.
  */
 export class InterruptState {
   readonly cells: Int32Array;
@@ -38,5 +38,8 @@ export class InterruptState {
   }
 }
 
-/** Memory for one synchronous `prompt`: state (0 waiting, 1 answered, 2 interrupted), bytes, then UTF-8 text. */
+/**
+ * Memory for one synchronous `prompt`: state (0 waiting, 1 answered, 2 interrupted, 3 refused: the text says why),
+ * bytes, then UTF-8 text.
+ */
 export const INPUT_BYTES = 64 * 1024;

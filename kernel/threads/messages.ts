@@ -41,8 +41,8 @@ export type ToUser =
   /** Every running execution, or the one named, shall end; `epoch` is written back into InterruptState.ack. */
   | { type: 'interrupt'; epoch: number; id?: string }
   | CommMessage
-  /** The reply to a `prompt` asked for without waiting in place (see InputRequest). */
-  | { type: 'input'; ask: number; value: string }
+  /** The reply to a `prompt` asked for without waiting in place (see InputRequest); `error` says why there is none. */
+  | { type: 'input'; ask: number; value: string; error?: string }
   /** Names the live objects of the session know; asked for completion. */
   | { type: 'members'; ask: number; expression: string }
   | { type: 'shutdown'; restart: boolean };
@@ -76,7 +76,8 @@ export interface InputRequest {
 export type FromUser =
   /** The thread can take cells. */
   | { type: 'ready' }
-  | { type: 'stream'; id: string; name: 'stdout' | 'stderr'; text: string }
+  /** `lost` counts characters beyond the limit that were not even sent. */
+  | { type: 'stream'; id: string; name: 'stdout' | 'stderr'; text: string; lost?: number }
   | {
       type: 'display';
       id: string;
@@ -120,6 +121,8 @@ export interface ServerThreadData {
 export interface TypesThreadData {
   readonly user: MessagePort;
   readonly server: MessagePort;
+  /** Node's loader thread: asks `locate` and `module` for the local files that programs import. */
+  readonly loader: MessagePort;
   readonly root: string;
   readonly folder: string;
   /** Own names of globalThis before the first cell: a cell that declares one shadows it, never replaces it. */

@@ -11,6 +11,7 @@ const bare: MachineFacts = {
   jupyterlab: null,
   kernels: [],
   tslab: null,
+  assayKernel: false,
   venv: null,
   system: { command: 'apt-get install -y mesa-vulkan-drivers', reasons: ['Mesa'], gaps: [], undo: [] },
 };
@@ -52,12 +53,22 @@ describe('assay doctor', () => {
     expect(advice).toMatch(/No WebGPU adapter \(no graphics driver answered\)/);
     expect(advice).toMatch(/As administrator: apt-get install -y mesa-vulkan-drivers/);
     expect(advice).toMatch(/No Python was found/);
+    expect(advice).toMatch(/The kernel is not built yet/);
     expect(advice).toMatch(/tslab is not installed yet/);
     expect(report.adapter).toBeNull();
     const possible = Object.fromEntries(report.runs.map((run) => [run.job, run.possible]));
     expect(possible['tests (npm test)']).toBe(true);
     expect(possible['notebooks in JupyterLab (npm start)']).toBe(false);
     expect(possible['GPU operators and their tests']).toBe(false);
+  });
+
+  it('reports both kernels, built and registered', () => {
+    const there = { ...bare, assayKernel: true, tslab: '1.0.22', venv: 'v', kernels: ['assay', 'tslab'] };
+    const report = diagnose(there, 1e9);
+    expect(report.jupyter).toMatchObject({ assay: true, tslab: '1.0.22', kernels: ['assay', 'tslab'] });
+    expect(report.advice.join(' ')).not.toMatch(/not registered/);
+    const unregistered = diagnose({ ...there, kernels: ['tslab'] }, 1e9);
+    expect(unregistered.advice.join(' ')).toMatch(/The kernel is not registered in \.venv/);
   });
 
   it('never promises full size on a software adapter', () => {

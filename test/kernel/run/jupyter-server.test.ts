@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../../kernel/cli/root.js';
-import { runOnServer } from '../../../kernel/run/jupyter-server.js';
+import { executeNotebook } from '../../../kernel/run/execute.js';
+import { JupyterServer, serverAddress } from '../../../kernel/run/jupyter-server.js';
 import { readNotebook, type Cell, type Notebook, type NotebookResult } from '../../../kernel/run/notebook.js';
 
 const root = projectRoot();
@@ -46,21 +47,17 @@ describe.skipIf(!lab)(
     }, 300_000);
     afterAll(() => void child?.kill('SIGKILL'));
 
-    const run = (notebook: Notebook, timeoutMs = 60_000): Promise<NotebookResult> =>
-      runOnServer(notebook, {
-        baseUrl: `${url.origin}/`,
-        token: url.searchParams.get('token') ?? '',
-        path: 'my/start.ipynb',
-        kernel: 'tslab',
-        timeoutMs,
-      });
+    const run = (notebook: Notebook, timeoutMs = 60_000, kernel = 'tslab'): Promise<NotebookResult> => {
+      const server = new JupyterServer(serverAddress(url.href));
+      return executeNotebook(notebook, () => server.open(kernel, 'my'), { timeoutMs });
+    };
 
     it('refuses a request without the token', async () => {
       const response = await fetch(`${url.origin}/api/contents/my/start.ipynb`);
       expect(response.status).toBe(403);
     });
 
-    it('serves the copy of the start notebook and the kernel', async () => {
+    it('serves the copy of the start notebook and both kernels, the project’s own first', async () => {
       const ask = async (path: string): Promise<unknown> =>
         (
           await fetch(`${url.origin}${path}`, {
@@ -69,7 +66,11 @@ describe.skipIf(!lab)(
         ).json();
       expect(await ask('/api/contents/my/start.ipynb?content=0')).toMatchObject({ type: 'notebook' });
       expect(await ask('/api/kernelspecs')).toMatchObject({
-        kernelspecs: { tslab: { spec: { display_name: 'TypeScript (tslab)' } } },
+        default: 'assay',
+        kernelspecs: {
+          assay: { spec: { display_name: 'TypeScript (Assay)', metadata: { debugger: true } } },
+          tslab: { spec: { display_name: 'TypeScript (tslab)' } },
+        },
       });
     });
 
@@ -81,6 +82,19 @@ describe.skipIf(!lab)(
         true,
       );
       expect(all.some((output) => output.output_type === 'stream' && output.name === 'stderr')).toBe(false);
+    });
+
+    it('runs the start notebook on the project’s own kernel too', { timeout: 240_000 }, async () => {
+      const result = await run(readNotebook(join(root, 'notebooks', 'start.ipynb')), 120_000, 'assay');
+      expect(result.failure).toBeUndefined();
+    });
+
+    it('interrupts a cell of the project’s own kernel at its timeout', { timeout: 120_000 }, async () => {
+      const cells: Cell[] = [{ cell_type: 'code', source: 'for (;;) {}', metadata: {} }];
+      const result = await run({ cells, metadata: {}, nbformat: 4, nbformat_minor: 5 }, 5000, 'assay');
+      expect(result.failure).toEqual({ cell: 1, reason: 'the cell did not end within 5 s' });
+      const [output] = result.notebook.cells[0].outputs ?? [];
+      expect(output).toMatchObject({ output_type: 'error', ename: 'CellInterrupted' });
     });
 
     it('shows a display that is updated as one moving picture', { timeout: 120_000 }, async () => {

@@ -1,0 +1,101 @@
+/** Parsed files, kept between programs: a file that leaves a program and comes back is not parsed again. */
+import ts from 'typescript';
+
+interface Entry {
+  readonly version: string;
+  readonly file: ts.SourceFile;
+}
+
+type Options = ts.CreateSourceFileOptions;
+
+/** One settings object is in use, so files are known by their path alone; only the newest version is kept. */
+export class FileRegistry implements ts.DocumentRegistry {
+  private readonly files = new Map<string, Entry>();
+
+  constructor(private readonly settings: ts.CompilerOptions) {}
+
+  /** Parses a file ahead of its use. */
+  preload(fileName: string, text: string, version: string): ts.SourceFile {
+    return this.acquire(fileName, ts.ScriptSnapshot.fromString(text), version, ts.ScriptKind.TS, {
+      languageVersion: this.settings.target ?? ts.ScriptTarget.ESNext,
+    });
+  }
+
+  private acquire(
+    fileName: string,
+    snapshot: ts.IScriptSnapshot,
+    version: string,
+    kind?: ts.ScriptKind,
+    options?: ts.ScriptTarget | Options,
+  ): ts.SourceFile {
+    const known = this.files.get(fileName);
+    const format = typeof options === 'object' ? options.impliedNodeFormat : undefined;
+    if (known?.version === version) {
+      known.file.impliedNodeFormat = format;
+      return known.file;
+    }
+    const wanted = options ?? { languageVersion: this.settings.target ?? ts.ScriptTarget.ESNext };
+    const file = ts.createLanguageServiceSourceFile(fileName, snapshot, wanted, version, false, kind);
+    this.files.set(fileName, { version, file });
+    return file;
+  }
+
+  acquireDocument(
+    fileName: string,
+    _settings: ts.CompilerOptions | ts.MinimalResolutionCacheHost,
+    snapshot: ts.IScriptSnapshot,
+    version: string,
+    kind?: ts.ScriptKind,
+    options?: ts.ScriptTarget | Options,
+  ): ts.SourceFile {
+    return this.acquire(fileName, snapshot, version, kind, options);
+  }
+
+  acquireDocumentWithKey(
+    fileName: string,
+    _path: ts.Path,
+    _settings: ts.CompilerOptions | ts.MinimalResolutionCacheHost,
+    _key: ts.DocumentRegistryBucketKey,
+    snapshot: ts.IScriptSnapshot,
+    version: string,
+    kind?: ts.ScriptKind,
+    options?: ts.ScriptTarget | Options,
+  ): ts.SourceFile {
+    return this.acquire(fileName, snapshot, version, kind, options);
+  }
+
+  updateDocument(
+    fileName: string,
+    _settings: ts.CompilerOptions | ts.MinimalResolutionCacheHost,
+    snapshot: ts.IScriptSnapshot,
+    version: string,
+    kind?: ts.ScriptKind,
+    options?: ts.ScriptTarget | Options,
+  ): ts.SourceFile {
+    return this.acquire(fileName, snapshot, version, kind, options);
+  }
+
+  updateDocumentWithKey(
+    fileName: string,
+    _path: ts.Path,
+    _settings: ts.CompilerOptions | ts.MinimalResolutionCacheHost,
+    _key: ts.DocumentRegistryBucketKey,
+    snapshot: ts.IScriptSnapshot,
+    version: string,
+    kind?: ts.ScriptKind,
+    options?: ts.ScriptTarget | Options,
+  ): ts.SourceFile {
+    return this.acquire(fileName, snapshot, version, kind, options);
+  }
+
+  getKeyForCompilationSettings(): ts.DocumentRegistryBucketKey {
+    return 'cells' as ts.DocumentRegistryBucketKey;
+  }
+
+  releaseDocument(): void {}
+  releaseDocumentWithKey(): void {}
+
+  reportStats(): string {
+    return `${this.files.size} files`;
+  }
+}
