@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { hashFiles, listFiles, readStamps, writeStamp } from './build/inputs.mjs';
 import { buildWasm } from './build/wasm.mjs';
 import { buildWgsl } from './build/wgsl.mjs';
+import { buildCodeCache, buildEraser } from './build/compiler.mjs';
 import { buildDist } from './build/dist.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -30,6 +31,16 @@ export const parts = [
     build: buildWgsl,
   },
   {
+    name: 'eraser',
+    inputs: () => [
+      join(root, 'kernel/build/compiler.mjs'),
+      join(root, 'node_modules/ts-blank-space/package.json'),
+      join(root, 'node_modules/esbuild/package.json'),
+    ],
+    output: join(root, 'dist/compiler/ts-blank-space.mjs'),
+    build: buildEraser,
+  },
+  {
     name: 'dist',
     inputs: () => [
       ...['lib', 'kernel'].flatMap((folder) => listFiles(join(root, folder), '.ts')),
@@ -41,14 +52,26 @@ export const parts = [
     output: join(root, 'dist/lib'),
     build: buildDist,
   },
+  {
+    name: 'code-cache',
+    // V8 takes a cache only from the Node that made it.
+    label: process.version + process.arch,
+    inputs: () => [
+      join(root, 'kernel/build/compiler.mjs'),
+      join(root, 'kernel/types/typescript.mjs'),
+      join(root, 'node_modules/typescript/package.json'),
+    ],
+    output: join(root, 'dist/compiler/typescript.cache'),
+    build: buildCodeCache,
+  },
 ];
 
 /** Builds the parts whose inputs changed. Returns the names of the parts that were built. */
 export async function build({ libOnly = false, force = false, log = () => {} } = {}) {
   const built = [];
   for (const part of parts) {
-    if (part.name === 'dist' && libOnly) continue;
-    const hash = hashFiles(root, part.inputs());
+    if (libOnly && ['dist', 'code-cache'].includes(part.name)) continue;
+    const hash = hashFiles(root, part.inputs()) + (part.label ?? '');
     if (!force && readStamps(root)[part.name] === hash && existsSync(part.output)) continue;
     const started = Date.now();
     log(`build: ${part.name} ...`);

@@ -1,5 +1,5 @@
 /** Completion in a cell. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { Completion, TypesAnswers } from '../threads/types-messages.js';
 import { withoutHeader } from './header.js';
 import type { Service } from './service.js';

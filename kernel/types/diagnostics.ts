@@ -1,5 +1,5 @@
 /** The compiler's diagnostics as the kernel shows them. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { Diagnostic, Place } from '../threads/types-messages.js';
 import { withoutHeader } from './header.js';
 import { parseErrors } from './parse.js';

@@ -1,5 +1,5 @@
 /** In local modules: imports and exports of types, which exist in no module at run time, are taken out. */
-import ts from 'typescript';
+import ts from '#typescript';
 import { blank } from './parse.js';
 import type { Edits } from './edits.js';
 import { declaredNames, usedNames } from './names.js';

@@ -1,6 +1,6 @@
 /** TypeScript to JavaScript: types blanked out in place, or, where syntax needs code of its own, emitted. */
-import ts from 'typescript';
-import { blankSourceFile } from 'ts-blank-space';
+import ts from '#typescript';
+import { blankSourceFile } from '#ts-blank-space';
 import { blank, hasModifier, parse, type Language } from './parse.js';
 
 export interface Erased {

@@ -1,5 +1,5 @@
 /** Promises a cell makes and nobody waits for. */
-import ts from 'typescript';
+import ts from '#typescript';
 
 /** A promise's type: it has a `then` that can be called. */
 function isThenable(type: ts.Type, checker: ts.TypeChecker, at: ts.Node): boolean {

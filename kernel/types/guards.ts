@@ -1,5 +1,5 @@
 /** Loop guards: every loop asks at the start of each round whether its cell was interrupted. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { Edits } from './edits.js';
 
 export const GUARD = 'if(__assay.f[0])__assay.stop();';

@@ -1,7 +1,7 @@
 /** What the compiler asks of its surroundings: cells, the project's own modules, files on disk. */
 import path from 'node:path';
 import { readFileSync, statSync } from 'node:fs';
-import ts from 'typescript';
+import ts from '#typescript';
 import { AMBIENT } from './ambient.js';
 import type { Slots } from './slots.js';
 
@@ -200,6 +200,9 @@ export class Host implements ts.LanguageServiceHost {
   }
 
   resolve(specifier: string, from: string): ts.ResolvedModuleFull | undefined {
+    // Every cell imports the scope and the scope every cell: nothing to search for.
+    if (specifier.startsWith('./%') && this.slots.has(from))
+      return { resolvedFileName: `${this.folder}/${specifier.slice(2)}.ts`, extension: ts.Extension.Ts };
     const file = this.projectModule(specifier);
     if (file)
       return {

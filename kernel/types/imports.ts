@@ -1,5 +1,5 @@
 /** Imports of cells as calls of the kernel's import function, on the same lines. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { Edits } from './edits.js';
 
 /** One import of a cell: local names and what they are called in the module ('*' for the namespace). */

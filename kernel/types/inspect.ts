@@ -1,5 +1,5 @@
 /** What a name means and how a function is called, for the reader. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { TypesAnswers } from '../threads/types-messages.js';
 import { withoutHeader } from './header.js';
 import type { Service } from './service.js';

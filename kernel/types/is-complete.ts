@@ -1,5 +1,5 @@
 /** Whether a cell typed so far is a whole: what a console asks on Enter. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { TypesAnswers } from '../threads/types-messages.js';
 import { cellText, parse, parseErrors } from './parse.js';
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from './parse.js';
-import ts from 'typescript';
+import ts from '#typescript';
 
 const TYPESCRIPT = ['.ts', '.tsx', '.mts'];
 const SCRIPT = ['.js', '.mjs'];

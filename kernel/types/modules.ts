@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { TraceMap, decodedMappings, encodedMap } from '@jridgewell/trace-mapping';
-import ts from 'typescript';
+import ts from '#typescript';
 import type { PreparedModule, RefusedCell } from '../threads/types-messages.js';
 import { syntaxDiagnostics } from './diagnostics.js';
 import { Edits } from './edits.js';

@@ -1,5 +1,5 @@
 /** Names a file declares at its top level and names it uses. */
-import ts from 'typescript';
+import ts from '#typescript';
 import { boundNames, hasModifier } from './parse.js';
 
 /**

@@ -1,5 +1,5 @@
 /** Parsing of cells: always as modules of the newest language, so that top-level await reads as await. */
-import ts from 'typescript';
+import ts from '#typescript';
 
 const OPTIONS: ts.CreateSourceFileOptions = {
   languageVersion: ts.ScriptTarget.ESNext,

@@ -4,16 +4,16 @@ import { syntaxDiagnostics } from './diagnostics.js';
 import { namesFile } from './local-files.js';
 import { specifiersOf, type Modules } from './modules.js';
 import { declaredNames, usedNames } from './names.js';
-import { cellText, parse, parseErrors, type CellText } from './parse.js';
+import { cellText, parse, type CellText } from './parse.js';
 import { Service } from './service.js';
 import type { Cell } from './slots.js';
 import { transpile, type Transpiled } from './transpile.js';
-import type ts from 'typescript';
 
 /** What a text alone says, whatever names mean. */
 interface Read {
   readonly text: CellText;
-  readonly source: ts.SourceFile;
+  /** Syntax errors leave nothing to remember. */
+  readonly errors: readonly Diagnostic[];
   readonly used: readonly string[];
   readonly declares: ReadonlySet<string>;
   /** Specifiers of its imports that run. */
@@ -73,13 +73,10 @@ export class Preparer {
   prepare(code: string, count: number, check: boolean): PreparedCell | RefusedCell {
     const name = `cell-${count}.ts`;
     const read = this.read(code);
-    const errors = parseErrors(read.source);
-    if (errors.length > 0)
-      return {
-        ok: false,
-        kind: 'syntax',
-        diagnostics: syntaxDiagnostics(read.source, name, read.text.wrapped),
-      };
+    if (read.errors.length > 0) {
+      const diagnostics = read.errors.map((one) => ({ ...one, file: name }));
+      return { ok: false, kind: 'syntax', diagnostics };
+    }
     const checked = check && !read.unchecked;
     const key = this.key(code, read, checked);
     const known = this.remembered.get(key);
@@ -98,7 +95,7 @@ export class Preparer {
     const source = parse(text.text);
     read = {
       text,
-      source,
+      errors: syntaxDiagnostics(source, 'cell.ts', text.wrapped),
       used: [...usedNames(source)],
       declares: new Set(declaredNames(source).map((one) => one.name)),
       specifiers: specifiersOf(source),
@@ -142,11 +139,13 @@ export class Preparer {
   }
 
   private make(read: Read, name: string, checked: boolean): Remembered | RefusedCell {
-    const cell = this.service.makeCell(read.text, read.source, name, this.localFiles(read));
-    if (!checked) return { cell, floating: [], transpiled: transpile(read.text, read.source, this.globals) };
+    // Parsed again rather than remembered: trees are large, and most texts are prepared once.
+    const source = parse(read.text.text);
+    const cell = this.service.makeCell(read.text, source, name, this.localFiles(read));
+    if (!checked) return { cell, floating: [], transpiled: transpile(read.text, source, this.globals) };
     const { errors, floating, elided } = this.service.check(cell);
     if (errors.length > 0) return { ok: false, kind: 'types', diagnostics: errors };
-    return { cell, floating, transpiled: transpile(read.text, read.source, this.globals, elided) };
+    return { cell, floating, transpiled: transpile(read.text, source, this.globals, elided) };
   }
 
   private finish({ cell, transpiled, floating }: Remembered, name: string): PreparedCell {

@@ -1,5 +1,5 @@
 /** Parsed files, kept between programs: a file that leaves a program and comes back is not parsed again. */
-import ts from 'typescript';
+import ts from '#typescript';
 
 interface Entry {
   readonly version: string;

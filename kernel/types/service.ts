@@ -1,5 +1,5 @@
 /** The language service over all cells: checks, and what completion and inspection ask. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { Diagnostic } from '../threads/types-messages.js';
 import { MOST_SHOWN, placeOf, toDiagnostic, type NameFile, type Shown } from './diagnostics.js';
 import { floatingPromises } from './floating.js';

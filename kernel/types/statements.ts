@@ -1,5 +1,5 @@
 /** Top-level declarations of a cell as names that any later cell can declare again, with any kind. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { Edits } from './edits.js';
 import { boundNames } from './parse.js';
 

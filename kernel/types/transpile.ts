@@ -1,5 +1,5 @@
 /** A cell to JavaScript for evaluation in V8's REPL mode: lines kept, columns kept but for recorded edits. */
-import ts from 'typescript';
+import ts from '#typescript';
 import type { CellMap } from '../threads/types-messages.js';
 import { Edits } from './edits.js';
 import { erase } from './erase.js';

@@ -1,0 +1,1 @@
+export { blankSourceFile } from 'ts-blank-space';
