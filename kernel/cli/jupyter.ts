@@ -23,8 +23,9 @@ const OPTIONS = {
 
 export const verb: Verb = {
   name: 'jupyter',
-  summary: 'register the TypeScript kernels with a Jupyter installation, or remove them',
+  summary: 'register the TypeScript kernels with a Jupyter installation, remove them, or time them',
   usage: `Usage: assay jupyter install|uninstall [--user | --sys-prefix | --prefix DIR] [--kernel NAME] [--json]
+       assay jupyter bench [--rounds N] [--starts N] [--cells N] [--json]
 
 Writes (or removes) the kernelspecs "assay" and "tslab" where a Jupyter installation finds them. They name this
 project's folder and a Node; nothing else is copied, and a running kernel writes nothing into the project.
@@ -35,12 +36,20 @@ project's folder and a Node; nothing else is copied, and a running kernel writes
   --prefix DIR   the installation at DIR: /usr/local, or the environment that a JupyterHub starts its users' servers in
   --kernel NAME  assay, tslab or both (default)
   --node PATH    the Node that runs the kernels (default: the one that runs this command)
-  --json         print {"action", "kernelspecs", "notes"}`,
+  --json         print {"action", "kernelspecs", "notes"}
+
+bench times both kernels side by side in one run: start, cells, memory (see docs/jupyter-kernel.md). Other work on
+the machine makes all of it longer: read the ratios.
+
+  --rounds N     repetitions of each cell (default 50)
+  --starts N     starts of each kernel (default 5)
+  --cells N      cells of the memory run, 0 to leave it out (default 1000)`,
   async run(args, context) {
+    if (args[0] === 'bench') return (await import('./jupyter-bench.js')).bench(args.slice(1), context);
     const { values, positionals } = parseVerbArgs({ args, allowPositionals: true, options: OPTIONS });
     const [action] = positionals;
     if (positionals.length !== 1 || (action !== 'install' && action !== 'uninstall'))
-      throw new UsageError('say install or uninstall');
+      throw new UsageError('say install, uninstall or bench');
     const places = [values.user, values['sys-prefix'], values.prefix !== undefined].filter(Boolean);
     if (places.length > 1) throw new UsageError('--user, --sys-prefix and --prefix exclude each other');
     const kernel = values.kernel ?? 'both';
