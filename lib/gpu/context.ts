@@ -129,9 +129,10 @@ export class GpuContext implements DeviceMemory {
     } catch (error) {
       await this.settle();
       await Promise.race([this.whenLost, new Promise((resolve) => setTimeout(resolve, 100))]);
-      this.lost ??= `mapping failed: ${String(error)} (last operator ${this.lastOperator})`;
       this.alive('read');
-      throw error;
+      throw new DeviceError(
+        `read: the tensor's bytes must be mapped, got ${String(error)} (last operator ${this.lastOperator}); the device is alive, read again`,
+      );
     }
     await this.settle();
     return copy;
