@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { kernelMetadata } from '../run/notebook.js';
+import { kernelMetadata, OWN_KERNEL_TAG } from '../run/notebook.js';
 import type { NotebookKernel } from '../run/notebook-kernel.js';
 import type { PlannedRun } from '../run/plan.js';
 import type { GivenParameters } from '../run/parameter-files.js';
@@ -43,7 +43,7 @@ export const verb: Verb = {
 Runs every code cell in order on the project's kernel, in the notebook's own folder, and writes the executed
 notebook to DIR after each cell. A failing cell or an unhandled rejection ends that notebook: what was shown
 until then is saved and the exit code is 1. A cell tagged "raises-exception" may fail, one tagged "skip" is left
-out. A notebook whose saved output came from the same code, parameters, versions and data is not run again.
+out, as is one tagged "assay-kernel" on any other kernel. A notebook whose saved output came from the same code, parameters, versions and data is not run again.
 
   --out DIR               where executed notebooks go (default: runs/notebooks; never the source's own folder)
   --kernel NAME           assay (default) or tslab; with --server any kernel of that server
@@ -105,7 +105,7 @@ async function runOptions(values: Values, context: VerbContext): Promise<RunAllO
   return { root, force, jobs, limits, signal, progress, ...(await kernelSource(values, context)) };
 }
 
-type KernelSource = Pick<RunAllOptions, 'kernel' | 'metadata' | 'open' | 'retry'>;
+type KernelSource = Pick<RunAllOptions, 'kernel' | 'leaveOut' | 'metadata' | 'open' | 'retry'>;
 
 async function kernelSource(values: Values, context: VerbContext): Promise<KernelSource> {
   const { root, signal } = context;
@@ -117,6 +117,7 @@ async function kernelSource(values: Values, context: VerbContext): Promise<Kerne
     const { openTslab } = await import('../run/tslab-kernel.js');
     return {
       kernel,
+      leaveOut: [OWN_KERNEL_TAG],
       metadata: kernelMetadata(kernel),
       open: ({ folder }) => openTslab(root, folder, signal),
     };
@@ -148,7 +149,8 @@ async function serverSource(
     patience.check();
     return server.open(kernel, values['server-folder'], folderInside(root, folder));
   };
-  return { kernel: `${kernel} on a server`, open, retry: (attempt) => patience.retry(attempt) };
+  const leaveOut = kernel === 'assay' ? [] : [OWN_KERNEL_TAG];
+  return { kernel: `${kernel} on a server`, leaveOut, open, retry: (attempt) => patience.retry(attempt) };
 }
 
 /** A folder of the project as a path from its root: what a server that was started there calls it. */

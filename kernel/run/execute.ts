@@ -20,6 +20,8 @@ export interface ExecuteOptions {
   readonly timeoutMs: number;
   /** Milliseconds all cells together may take. */
   readonly notebookTimeoutMs?: number;
+  /** Tags of cells that are not run, beside those that say so themselves. */
+  readonly leaveOut?: readonly string[];
   readonly signal?: AbortSignal;
   /** Called before a cell (done false) and after it; `notebook` holds the outputs so far. */
   onCell?(progress: { cell: number; of: number; done: boolean; notebook: Notebook }): void;
@@ -38,7 +40,7 @@ export async function executeNotebook(
 ): Promise<NotebookResult> {
   const started = performance.now();
   const notebook = withoutOutputs(original);
-  const cells = cellsToRun(notebook);
+  const cells = cellsToRun(notebook, options.leaveOut);
   const limits = new Limits(options);
   const kernel = await open();
   const run = new Run(kernel, limits);

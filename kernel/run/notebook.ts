@@ -108,11 +108,16 @@ export function mayRaise(cell: Cell): boolean {
   return hasTag(cell, 'raises-exception');
 }
 
+/** The tag of cells that only the project's own kernel can run. */
+export const OWN_KERNEL_TAG = 'assay-kernel';
+
 /** The cells a run executes, in order: code that is not empty and not tagged to be left out. */
-export function cellsToRun(notebook: Notebook): Cell[] {
+export function cellsToRun(notebook: Notebook, leaveOut: readonly string[] = []): Cell[] {
   return notebook.cells.filter(
     (cell) =>
-      cell.cell_type === 'code' && sourceOf(cell).trim() !== '' && !hasTag(cell, 'skip', 'skip-execution'),
+      cell.cell_type === 'code' &&
+      sourceOf(cell).trim() !== '' &&
+      !hasTag(cell, 'skip', 'skip-execution', ...leaveOut),
   );
 }
 

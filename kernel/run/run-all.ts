@@ -11,6 +11,8 @@ export interface RunAllOptions {
   readonly root: string;
   /** Name of the kernel, part of every run's key; a server adds that it is one. */
   readonly kernel: string;
+  /** Tags of cells that this kernel cannot run and that are left out. */
+  readonly leaveOut?: readonly string[];
   /** What executed copies say about their kernel; undefined leaves what the notebook says. */
   readonly metadata?: Record<string, unknown>;
   /** A new kernel for one run. */
@@ -85,6 +87,7 @@ function markSaved(output: string, options: RunAllOptions, record: RunRecord): v
 function attemptRun(run: PlannedRun, record: RunRecord, options: RunAllOptions): Promise<NotebookResult> {
   return executeNotebook(run.notebook, () => options.open(run), {
     ...options.limits,
+    leaveOut: options.leaveOut,
     signal: options.signal,
     onCell: (at) => {
       if (at.done) save(run.output, at.notebook, options, record);

@@ -141,7 +141,7 @@ function plotlyAxis(axis: Axis): Record<string, unknown> {
     title: { text: inLines(axis.label, 34).join('<br>') },
     type: axis.log ? 'log' : 'linear',
     exponentformat: 'SI',
-    ...(axis.log ? { dtick: 'D2' } : {}),
+    ...(axis.log ? { dtick: 'D2', minorloglabels: 'complete' } : {}),
     ...(categories
       ? {
           tickvals: categories.map((_, i) => i),

@@ -1,16 +1,16 @@
-/** Master notebooks: well-formed, without outputs, free of what stock tslab cannot run, and in step with the library. */
+/** Master notebooks: well-formed, without outputs, in step with the library, their library cells fit for stock tslab. */
 import { posix } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { sourceOf, type Notebook } from '../../kernel/run/notebook.js';
+import { OWN_KERNEL_TAG, hasTag, sourceOf, type Notebook } from '../../kernel/run/notebook.js';
 import { projectFiles, read, root } from '../structure/support.js';
 import { cellTraps } from './traps.js';
 
 const paths = projectFiles().filter((p) => /^notebooks\/(?!results\/).*\.ipynb$/.test(p));
 const notebooks = paths.map((path) => ({ path, notebook: JSON.parse(read(path)) as Notebook }));
 
-const codeOf = (notebook: Notebook): string[] =>
-  notebook.cells.filter((cell) => cell.cell_type === 'code').map(sourceOf);
+const codeOf = (notebook: Notebook, without: string[] = []): string[] =>
+  notebook.cells.filter((cell) => cell.cell_type === 'code' && !hasTag(cell, ...without)).map(sourceOf);
 
 /** The part of tslab's API that notebooks use; its own declarations are the same in these members. */
 const TSLAB = `
@@ -28,7 +28,8 @@ function typeErrors(): string[] {
     const file = `${root}${path.replace(/\.ipynb$/, '.check.mts')}`;
     const code = codeOf(notebook)
       .join('\n;\n')
-      .replace(/from 'assay'/, "from '../lib/index.js'");
+      .replace(/from 'assay'/, "from '../lib/index.js'")
+      .replace(/from 'assay\/notebook'/g, "from '../kernel/notebook/index.js'");
     virtual.set(file, code.replace(/from 'tslab'/, "from './tslab.js'"));
     return file;
   });
@@ -62,9 +63,9 @@ describe('every master notebook', () => {
     );
   });
 
-  it.each(notebooks)('$path is nbformat 4.5 for the kernel tslab, with distinct cell ids', ({ notebook }) => {
+  it.each(notebooks)('$path is nbformat 4.5 for the kernel assay, with distinct cell ids', ({ notebook }) => {
     expect([notebook.nbformat, notebook.nbformat_minor]).toEqual([4, 5]);
-    expect(notebook.metadata).toMatchObject({ kernelspec: { name: 'tslab', language: 'typescript' } });
+    expect(notebook.metadata).toMatchObject({ kernelspec: { name: 'assay', language: 'typescript' } });
     const ids = notebook.cells.map((cell) => cell.id);
     expect(new Set(ids).size).toBe(ids.length);
     for (const cell of notebook.cells) {
@@ -94,7 +95,14 @@ describe('every master notebook', () => {
   });
 
   it.each(notebooks)('$path writes nothing that stock tslab gets wrong', ({ notebook }) => {
-    expect(cellTraps(codeOf(notebook))).toEqual([]);
+    expect(cellTraps(codeOf(notebook, [OWN_KERNEL_TAG]))).toEqual([]);
+  });
+
+  it.each(notebooks)('$path tags the cells that only the project’s kernel can run', ({ notebook }) => {
+    const untagged = notebook.cells.filter((cell) => !hasTag(cell, OWN_KERNEL_TAG));
+    expect(
+      untagged.filter((cell) => cell.cell_type === 'code' && /assay\/notebook/.test(sourceOf(cell))),
+    ).toEqual([]);
   });
 
   it('type-checks against the library', () => {

@@ -83,6 +83,15 @@ describe('executing a notebook', () => {
     expect(kernel.closed).toBe(true);
   });
 
+  it('leaves out cells whose tag says that this kernel cannot run them', async () => {
+    const kernel = new FakeKernel();
+    const book = notebook(code('a'), code('b', 'assay-kernel'), code('c'));
+    const options = { timeoutMs: 1000, leaveOut: ['assay-kernel'] };
+    const result = await executeNotebook(book, () => Promise.resolve(kernel), options);
+    expect(kernel.ran).toEqual(['a', 'c']);
+    expect(result).toMatchObject({ ok: true, executed: 2, codeCells: 2 });
+  });
+
   it('puts what comes late into the cell that it belongs to', async () => {
     let first: Show = () => undefined;
     const kernel = new FakeKernel({

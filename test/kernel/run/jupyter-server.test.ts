@@ -5,7 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../../kernel/cli/root.js';
 import { executeNotebook } from '../../../kernel/run/execute.js';
 import { JupyterServer, serverAddress } from '../../../kernel/run/jupyter-server.js';
-import { readNotebook, type Cell, type Notebook, type NotebookResult } from '../../../kernel/run/notebook.js';
+import {
+  OWN_KERNEL_TAG,
+  readNotebook,
+  type Cell,
+  type Notebook,
+  type NotebookResult,
+} from '../../../kernel/run/notebook.js';
 
 const root = projectRoot();
 const lab = ['bin/jupyter-lab', 'Scripts/jupyter-lab.exe'].some((file) =>
@@ -49,7 +55,8 @@ describe.skipIf(!lab)(
 
     const run = (notebook: Notebook, timeoutMs = 60_000, kernel = 'tslab'): Promise<NotebookResult> => {
       const server = new JupyterServer(serverAddress(url.href));
-      return executeNotebook(notebook, () => server.open(kernel, 'my'), { timeoutMs });
+      const leaveOut = kernel === 'assay' ? [] : [OWN_KERNEL_TAG];
+      return executeNotebook(notebook, () => server.open(kernel, 'my'), { timeoutMs, leaveOut });
     };
 
     it('refuses a request without the token', async () => {
