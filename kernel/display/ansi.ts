@@ -1,4 +1,7 @@
-/** ANSI colours of texts in tracebacks and results: only the sixteen that front ends and terminals render alike. */
+/**
+ * ANSI colours of texts in tracebacks: only those that can be read on JupyterLab's light and dark ground of errors.
+ * Grey (90) is nearly black there, bold red is too dark on dark red, cyan and yellow fade on light red.
+ */
 
 const CODES = {
   red: [31, 39],
@@ -6,11 +9,19 @@ const CODES = {
   yellow: [33, 39],
   blue: [34, 39],
   cyan: [36, 39],
-  grey: [90, 39],
   bold: [1, 22],
 } as const;
 
 export type Colour = keyof typeof CODES;
+
+/**
+ * Shall printed text and results be coloured? Only where the environment asks for it: a notebook that is saved,
+ * compared or read as a log is better without escape sequences. Tracebacks have their colours always.
+ */
+export function coloursWanted(environment = process.env): boolean {
+  const { FORCE_COLOR } = environment;
+  return FORCE_COLOR !== undefined && !['0', 'false'].includes(FORCE_COLOR);
+}
 
 /** `text` in a colour; unchanged when colours are off. Each line is closed, so that lines can be cut apart. */
 export function paint(text: string, colour: Colour, on = true): string {

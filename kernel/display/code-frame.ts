@@ -77,9 +77,9 @@ function carets(text: string, mark: Mark): string {
 function head(frame: CodeFrame, on: boolean): string {
   const place = `${frame.file}:${frame.line}${frame.column === undefined ? '' : `:${frame.column}`}`;
   const mild = /^(note|warning|info)/.test(frame.label ?? '');
-  const label = frame.label ? ` - ${paint(frame.label, mild ? 'yellow' : 'red', on)}` : '';
+  const label = frame.label ? ` - ${paint(frame.label, mild ? 'bold' : 'red', on)}` : '';
   const message = frame.message ? `: ${visible(frame.message)}` : '';
-  return paint(place, 'cyan', on) + label + message;
+  return paint(place, 'blue', on) + label + message;
 }
 
 /**
@@ -103,10 +103,9 @@ export function codeFrame(frame: CodeFrame): string {
       const marked = at === frame.line || (marks.has(at) && at <= lastMark);
       const { text, mark } = windowed(lines[at - 1], at <= lastMark ? marks.get(at) : undefined);
       const number = String(at).padStart(width);
-      const gutter = marked ? paint(`> ${number} |`, 'red', on) : paint(`  ${number} |`, 'grey', on);
+      const gutter = marked ? paint(`> ${number} |`, 'red', on) : `  ${number} |`;
       out.push(`${gutter} ${visible(text)}`.trimEnd());
-      if (mark)
-        out.push(`${paint(`  ${' '.repeat(width)} |`, 'grey', on)} ${paint(carets(text, mark), 'red', on)}`);
+      if (mark) out.push(`  ${' '.repeat(width)} | ${paint(carets(text, mark), 'red', on)}`);
     }
   }
   for (const note of frame.notes ?? [])

@@ -54,9 +54,7 @@ export function errorMessage(error: unknown): string {
 export function errorTitle(error: unknown, colour = false): string {
   const message = errorMessage(error);
   const name = isError(error) ? errorName(error) : 'Uncaught';
-  return (
-    paint(paint(visible(name), 'bold', colour), 'red', colour) + (message ? `: ${visible(message)}` : '')
-  );
+  return paint(visible(name), 'bold', colour) + (message ? `: ${visible(message)}` : '');
 }
 
 function shorten(message: string): string {
@@ -168,10 +166,8 @@ function linesOf(error: unknown, walk: Walk, depth: number): string[] {
   const limit = walk.options.frames ?? 20;
   const lines = [...(before ? visible(before).split('\n') : []), ...title.split('\n')];
   if (depth === 0) lines.push(...quoted(frames, walk.options));
-  for (const frame of frames.slice(0, limit))
-    lines.push(paint(`    ${visible(frameText(frame))}`, 'grey', walk.colour));
-  if (frames.length > limit)
-    lines.push(paint(`    … ${frames.length - limit} more frames`, 'grey', walk.colour));
+  for (const frame of frames.slice(0, limit)) lines.push(`    ${visible(frameText(frame))}`);
+  if (frames.length > limit) lines.push(`    … ${frames.length - limit} more frames`);
   for (const line of propertyLines(error, walk.colour)) lines.push(...indent(line.split('\n'), '  '));
   return [...lines, ...heldErrors(error, walk, depth)];
 }
@@ -199,7 +195,7 @@ function heldErrors(error: Error, walk: Walk, depth: number): string[] {
   if (held.length > 0 && depth >= CHAIN) return ['  … further causes are left out'];
   const lines = held.flatMap(([word, inner]) => {
     const [first, ...rest] = linesOf(inner, walk, depth + 1);
-    return indent([`${paint(word, 'yellow', walk.colour)} ${first}`, ...rest], '  ');
+    return indent([`${paint(word, 'bold', walk.colour)} ${first}`, ...rest], '  ');
   });
   if (Array.isArray(members) && members.length > MEMBERS)
     lines.push(`  … ${members.length - MEMBERS} more errors`);

@@ -37,7 +37,9 @@ function entry(mime: string, value: unknown): unknown {
 /** A bundle as the protocol wants it. @throws TypeError when there is no MIME type in it */
 export function checkBundle(bundle: unknown, where: string): MimeBundle {
   if (typeof bundle !== 'object' || bundle === null || Array.isArray(bundle))
-    throw new TypeError(`${where}: result must be an object of MIME types, got ${typeof bundle}`);
+    throw new TypeError(
+      `${where}: result must be an object of MIME types, got ${bundle === null ? 'null' : typeof bundle}`,
+    );
   const data: MimeBundle = {};
   for (const [mime, value] of Object.entries(bundle)) {
     if (!/^[\w.+-]+\/[\w.+;= -]+$/.test(mime))

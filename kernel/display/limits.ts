@@ -1,4 +1,6 @@
 /** How much of a value is shown. */
+import { coloursWanted } from './ansi.js';
+
 export interface DisplayLimits {
   /** Deepest level of nested objects in text; shallower where a level would hold too much. */
   depth: number;
@@ -29,5 +31,5 @@ export const LIMITS: DisplayLimits = {
   columns: 30,
   statistics: 1 << 26,
   buffer: 1 << 16,
-  colour: true,
+  colour: coloursWanted(),
 };

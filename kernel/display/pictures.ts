@@ -29,10 +29,12 @@ function label(value: number): string {
 
 const n = (value: number): string => String(Math.round(value * 10) / 10);
 
+/** Where a page may not draw, only the title and the words of the picture are left: so they must make sense alone. */
 function svg(width: number, height: number, title: string, inner: string): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${n(width)}" height="${n(height)}" viewBox="0 0 ${n(width)} ${n(height)}" ` +
-    `role="img" aria-label="${escapeHtml(title)}" font-size="10" fill="${PALE}">${inner}</svg>`
+    `role="img" aria-label="${escapeHtml(title)}" font-size="10" fill="${PALE}">` +
+    `<title>${escapeHtml(title)}</title>${inner}</svg>`
   );
 }
 
@@ -111,12 +113,12 @@ export function heatMap(values: Values, rows: number, columns: number): string {
       `<path stroke="${mix(anchors, 1 - i / 15)}" stroke-width="8" d="M${n(width + 12)} ${n((i * Math.max(48, height)) / 16)}v${n(Math.max(48, height) / 16 + 0.5)}"/>`,
   ).join('');
   const special = (colour: string, word: string, y: number): string =>
-    drawn.includes(colour) ? `<text x="${n(width + 20)}" y="${y}" fill="${colour}">${word}</text>` : '';
+    drawn.includes(colour) ? `<text x="${n(width + 20)}" y="${y}" fill="${colour}"> ${word}</text>` : '';
   const ends =
     special(NAN_COLOUR, 'NaN', 21) +
     special(INFINITE_COLOUR, '±∞', 33) +
-    `<text x="${n(width + 20)}" y="8">${label(to)}</text>` +
-    `<text x="${n(width + 20)}" y="${n(Math.max(48, height))}">${label(from)}</text>`;
+    `<text x="${n(width + 20)}" y="8"> ${label(to)}</text>` +
+    `<text x="${n(width + 20)}" y="${n(Math.max(48, height))}"> ${label(from)}</text>`;
   return svg(width + 66, Math.max(48, height), title, drawn + bar + ends);
 }
 
@@ -174,7 +176,7 @@ export function histogram(values: Values, statistics: Statistics): string {
     .join('');
   const inner =
     `<path d="${bars}" fill="#0072b2" fill-opacity=".75"/><path d="M0 ${height}H${width}" stroke="${LINE}"/>` +
-    `<text x="0" y="${height + 11}">${label(min)}</text>` +
-    `<text x="${width}" y="${height + 11}" text-anchor="end">${label(max)}</text>`;
+    `<text x="0" y="${height + 11}"> ${label(min)}</text>` +
+    `<text x="${width}" y="${height + 11}" text-anchor="end"> ${label(max)}</text>`;
   return svg(width, height + 14, `histogram of ${statistics.finite} values`, inner);
 }

@@ -10,7 +10,7 @@ const KEYS = 300;
 /** What an object holds one level down, getters not run; at most `limit` of it, -1 where it is not looked into. */
 function children(value: object, limit: number): unknown[] {
   if (types.isProxy(value)) return [];
-  if (Array.isArray(value)) return value.slice(0, limit);
+  if (Array.isArray(value)) return Array.prototype.slice.call(value, 0, limit);
   if (ArrayBuffer.isView(value)) return new Array<unknown>(Math.min(limit, value.byteLength)).fill(0);
   const inner: unknown[] = [];
   if (types.isMap(value))
@@ -58,12 +58,12 @@ function fewerKeys(value: unknown): { value: unknown; left: number } {
   return { value: kept, left: keys.length - KEYS };
 }
 
-function cut(whole: string, limit: number): string {
+function cut(whole: string, limit: number, colour: boolean): string {
   if (whole.length <= limit) return whole;
   // Cut at a line's end, where colours are closed.
   const end = whole.lastIndexOf('\n', limit);
   const kept = end > limit / 2 ? end : limit;
-  return `${whole.slice(0, kept)}\u001b[0m\n… ${count(whole.length - kept, 'more character')}`;
+  return `${whole.slice(0, kept)}${colour ? '\u001b[0m' : ''}\n… ${count(whole.length - kept, 'more character')}`;
 }
 
 function show(value: unknown, limits: DisplayLimits, customInspect: boolean): string {
@@ -78,7 +78,7 @@ function show(value: unknown, limits: DisplayLimits, customInspect: boolean): st
     customInspect,
   };
   const whole = inspect(shown, options);
-  return cut(left > 0 ? `${whole}\n… ${count(left, 'more key')}` : whole, limits.text);
+  return cut(left > 0 ? `${whole}\n… ${count(left, 'more key')}` : whole, limits.text, limits.colour);
 }
 
 /** Text of a primitive: whole, without colours. Numbers and strings as one would write them. */

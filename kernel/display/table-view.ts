@@ -60,7 +60,7 @@ function commonKeys(records: readonly object[]): string[] | undefined {
 export function recordsView(value: object, limits: DisplayLimits): TableView | undefined {
   if (!Array.isArray(value) || value.length === 0 || types.isProxy(value)) return undefined;
   // Holes become undefined, which every() would skip.
-  const survey = Array.from((value as unknown[]).slice(0, SURVEY));
+  const survey = Array.from({ length: Math.min(SURVEY, value.length) }, (_, i) => (value as unknown[])[i]);
   if (!survey.every(isRecord)) return undefined;
   const keys = commonKeys(survey);
   if (!keys) return undefined;

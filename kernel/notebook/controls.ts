@@ -70,8 +70,16 @@ export function widgetOf(name: string, control: Control): { widget: Widget<unkno
   return { widget: madeFrom(name, control), made: true };
 }
 
+/** Gives labels one width, so that the controls stand below each other. */
+export function alignLabels(widgets: readonly Widget<unknown>[]): void {
+  if (widgets.length < 2) return;
+  // A letter wider than a digit has the two more.
+  const width = 2 + Math.max(...widgets.map((widget) => widget.label.length));
+  for (const widget of widgets) widget.set({ style: { description_width: `${width}ch` } });
+}
+
 function madeFrom(name: string, control: Control): Widget<unknown> {
-  if (typeof control === 'boolean') return checkbox({ value: control, label: name });
+  if (typeof control === 'boolean') return checkbox({ value: control, label: name, indent: true });
   if (typeof control === 'number') return floatText({ value: control, label: name });
   if (typeof control === 'string') return text({ value: control, label: name });
   if (Array.isArray(control)) {

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import { ArgumentError, show } from '../../lib/core/errors.js';
+import { checkBundle } from '../display/hook.js';
+import { jsonable } from '../display/json.js';
 import type { Metadata, MimeBundle } from '../threads/messages.js';
 import { base64, consoleText, EMPTY, keepsFirstPicture, still, type Bundle } from './bundle.js';
 import { systemClock, type Clock } from './clock.js';
@@ -187,8 +189,9 @@ export class Display extends RichContent<Display> {
   }
 
   bundle(data: MimeBundle, metadata: Metadata = {}): Display {
+    const checked = { data: checkBundle(data, 'display'), metadata: jsonable(metadata) as Metadata };
     this.ticket++;
-    this.entry.show({ data, metadata });
+    this.entry.show(checked);
     kernelHost()?.hold?.(this.entry.atRest);
     return this;
   }

@@ -3,7 +3,7 @@ import { ArgumentError, show } from '../../lib/core/errors.js';
 import { label, output, vbox, type Box, type Widget } from '../widgets/index.js';
 import { onPageReturn } from '../widgets/registry.js';
 import { onAbort, Paced, systemClock, type Clock } from './clock.js';
-import { widgetOf, type Controls, type Values } from './controls.js';
+import { alignLabels, widgetOf, type Controls, type Values } from './controls.js';
 import { display } from './display.js';
 import { kernelHost, SHOWN, type KernelHost } from './host.js';
 import { LastWins } from './last-wins.js';
@@ -134,7 +134,7 @@ export class Interaction<V extends object> {
 }
 
 function isShown(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && SHOWN in value;
+  return (value as { [SHOWN]?: unknown } | null | undefined)?.[SHOWN] === true;
 }
 
 /** The work's result, or an error as soon as the signal is aborted: interrupted work may never settle. */
@@ -168,10 +168,12 @@ export function interact<const C extends Controls>(
   const built = Object.entries(controls).map(([name, control]) => ({ name, ...widgetOf(name, control) }));
   if (built.length === 0) throw new ArgumentError('interact: controls must name at least one, got none');
   const widgets = Object.fromEntries(built.map(({ name, widget }) => [name, widget]));
+  const made = built.filter((one) => one.made).map(({ widget }) => widget);
+  alignLabels(made);
   return new Interaction<Values<C>>(
     fn,
     widgets as unknown as { [K in keyof Values<C>]: Widget<Values<C>[K]> },
-    built.filter(({ made }) => made).map(({ widget }) => widget),
+    made,
     options,
   );
 }

@@ -74,6 +74,8 @@ export type TypesRequest =
   | { type: 'complete'; code: string; cursor: number }
   | { type: 'inspect'; code: string; cursor: number; detail: number }
   | { type: 'is-complete'; code: string }
+  /** Names that came into the session otherwise than by a cell (the debugger's console), as their JavaScript. */
+  | { type: 'declare'; code: string }
   /** A place in a cell to the place in its JavaScript (lines and columns from 1), for breakpoints. */
   | { type: 'forward'; count: number; place: Place };
 
@@ -92,5 +94,6 @@ export interface TypesAnswers {
   complete: { start: number; end: number; completions: Completion[] };
   inspect: { found: boolean; data: MimeBundle };
   'is-complete': { status: 'complete' | 'incomplete' | 'invalid' | 'unknown'; indent: string };
+  declare: undefined;
   forward: Place | undefined;
 }

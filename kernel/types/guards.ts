@@ -2,7 +2,11 @@
 import ts from '#typescript';
 import type { Edits } from './edits.js';
 
-export const GUARD = 'if(__assay.f[0])__assay.stop();';
+/**
+ * Functions travel as text (into a worker, into a browser's page), where there is no kernel: there the guard is
+ * silent. Once compiled the question whether the name exists costs nothing.
+ */
+export const GUARD = "if(typeof __assay=='object'&&__assay.f[0])__assay.stop();";
 
 function isLoop(node: ts.Node): node is ts.IterationStatement {
   return ts.isIterationStatement(node, false);

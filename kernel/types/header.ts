@@ -7,19 +7,28 @@ export interface HeaderText {
   readonly uses: readonly Cell[];
 }
 
+/**
+ * Variables are declared and not imported: what is imported cannot be assigned. Of a name whose value and type come
+ * from two cells only the type is imported.
+ */
+function declaration(name: string, { kind, sort }: Declared, place: string, isHalf: boolean): string {
+  const imported = isHalf ? sort === 'interface' || sort === 'type' : kind === 'other';
+  if (imported) return `import ${name}=${place};`;
+  return `declare ${kind === 'other' ? 'const' : kind} ${name}:typeof ${place};`;
+}
+
 /** Declarations of the names of earlier cells that the cell uses and does not declare itself. */
 export function makeHeader(used: Iterable<string>, declared: readonly Declared[], slots: Slots): HeaderText {
-  const own = new Set(declared.map((one) => one.name));
+  const own = new Map(declared.map((one) => [one.name, one]));
   const uses = new Set<Cell>();
   let header = IMPORT_SCOPE;
   for (const name of used) {
-    const live = own.has(name) ? undefined : slots.live.get(name);
-    if (!live) continue;
-    uses.add(live.cell);
-    const place = `__assay$.c${live.cell.slot}.${name}`;
-    // Variables are declared and not imported: what is imported cannot be assigned.
-    if (live.declared.kind === 'other') header += `import ${name}=${place};`;
-    else header += `declare ${live.declared.kind} ${name}:typeof ${place};`;
+    const meanings = slots.meanings(name, own.get(name));
+    const isHalf = own.has(name) || meanings.length > 1;
+    for (const { cell, declared } of meanings) {
+      uses.add(cell);
+      header += declaration(name, declared, `__assay$.c${cell.slot}.${name}`, isHalf);
+    }
   }
   // On a line of its own: a doc comment counts as one only at the start of a line.
   return { header: `${header}\n`, uses: [...uses] };

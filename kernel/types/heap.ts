@@ -3,10 +3,10 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Garbage tolerated before a collection is asked for, and how long the thread must have been idle before. */
-const MOST_GARBAGE = 32 * 1024 * 1024;
+const MOST_GARBAGE = 16 * 1024 * 1024;
 const IDLE_MS = 150;
 /** So much garbage is collected even between two cells of a notebook that runs on and on. */
-const TOO_MUCH = 64 * 1024 * 1024;
+const TOO_MUCH = 32 * 1024 * 1024;
 
 /** Collects garbage when the thread has nothing else to do, long before V8 would. */
 export class Heap {

@@ -31,14 +31,20 @@ function readClause(clause: ts.ImportClause, source: ts.SourceFile, elided: Read
   return { names };
 }
 
-/** The call that imports: `await __assay.import('s')`, with the import attributes where there are any. */
+/**
+ * The call that imports: `await __assay.import('s')`, with the import attributes where there are any, and the names
+ * the module must export: destructuring alone would make those it lacks undefined.
+ */
 function importCall(
   specifier: ts.Expression,
   attributes: ts.ImportAttributes | undefined,
   source: ts.SourceFile,
+  names: readonly string[] = [],
 ): string {
   const list = attributes?.elements.map((one) => one.getText(source).replace(/\s+/g, ' ')).join(',');
-  return `await __assay.import(${specifier.getText(source)}${list ? `,{with:{${list}}}` : ''})`;
+  const options = list ? `{with:{${list}}}` : names.length > 0 ? 'void 0' : '';
+  const demanded = names.length > 0 ? JSON.stringify(names) : '';
+  return `await __assay.import(${[specifier.getText(source), options, demanded].filter(Boolean).join(',')})`;
 }
 
 /** `var a,b` for new names, `let` for names of globalThis (which must be shadowed, never replaced). */
@@ -76,9 +82,8 @@ export function rewriteImport(
 ): CellImport | undefined {
   const start = node.getStart(source);
   const specifier = (node.moduleSpecifier as ts.StringLiteral).text;
-  const call = importCall(node.moduleSpecifier, node.attributes, source);
   if (!node.importClause) {
-    edits.replaceLines(start, node.end, `${call};`);
+    edits.replaceLines(start, node.end, `${importCall(node.moduleSpecifier, node.attributes, source)};`);
     return { specifier, names: [] };
   }
   const clause = readClause(node.importClause, source, elided);
@@ -87,6 +92,8 @@ export function rewriteImport(
     edits.replaceLines(start, node.end, ';');
     return undefined;
   }
+  const demanded = clause.names.map(([, exported]) => exported);
+  const call = importCall(node.moduleSpecifier, node.attributes, source, demanded);
   edits.replaceLines(start, node.end, assignments(clause, call, globals));
   const names = clause.names.map(([local, exported]) => [local, exported] as const);
   return { specifier, names: clause.namespace === undefined ? names : [...names, [clause.namespace, '*']] };

@@ -1,6 +1,7 @@
 /** What a name means and how a function is called, for the reader. */
 import ts from '#typescript';
 import type { TypesAnswers } from '../threads/types-messages.js';
+import { childrenOf, readDocs } from './docs.js';
 import { withoutHeader } from './header.js';
 import type { Service } from './service.js';
 import type { Cell } from './slots.js';
@@ -45,7 +46,25 @@ function withoutAlias(signature: string): string {
     .replace(/\nimport ([\w$]+)(?: = [\w$.]+)?$/, '');
 }
 
+/** Reads the doc comments of what is used at `offset`. */
+function readDocsAt(service: Service, cell: Cell, offset: number): void {
+  const definitions = service.language.getDefinitionAtPosition(cell.file, offset) ?? [];
+  for (const { fileName } of definitions) readDocs(service.language.getProgram()?.getSourceFile(fileName));
+}
+
+/** Where the name of the innermost call around `offset` ends. */
+function calleeEnd(node: ts.Node, offset: number): number | undefined {
+  for (const child of childrenOf(node))
+    if (child.pos <= offset && offset <= child.end) {
+      const inner = calleeEnd(child, offset);
+      if (inner !== undefined) return inner;
+    }
+  const calls = ts.isCallExpression(node) || ts.isNewExpression(node);
+  return calls && offset > node.expression.end ? node.expression.end : undefined;
+}
+
 function quickInfo(service: Service, cell: Cell, offset: number): Note | undefined {
+  readDocsAt(service, cell, offset);
   const info = service.language.getQuickInfoAtPosition(cell.file, offset);
   if (!info || info.textSpan.start < cell.header) return undefined;
   return {
@@ -56,6 +75,9 @@ function quickInfo(service: Service, cell: Cell, offset: number): Note | undefin
 }
 
 function signatures(service: Service, cell: Cell, offset: number): Note[] {
+  const source = service.language.getProgram()?.getSourceFile(cell.file);
+  const callee = source && calleeEnd(source, offset);
+  if (callee !== undefined) readDocsAt(service, cell, callee - 1);
   const help = service.language.getSignatureHelpItems(cell.file, offset, undefined);
   if (!help) return [];
   const order = [...help.items];

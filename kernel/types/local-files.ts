@@ -5,13 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { parse } from './parse.js';
 import ts from '#typescript';
 
-const TYPESCRIPT = ['.ts', '.tsx', '.mts'];
+const TYPESCRIPT = ['.ts', '.tsx', '.mts', '.cts', '.jsx'];
 const SCRIPT = ['.js', '.mjs'];
 /** A file written `./b.js` may be b.ts: the compiler's own order, TypeScript first. */
 const WRITTEN: Record<string, readonly string[]> = {
   '.js': ['.ts', '.tsx', '.js'],
   '.jsx': ['.tsx', '.jsx'],
   '.mjs': ['.mts', '.mjs'],
+  '.cjs': ['.cts', '.cjs'],
 };
 
 function isFile(file: string): boolean {

@@ -24,7 +24,11 @@ interface FileRecord {
 
 function languageOf(file: string): Language {
   const extension = path.extname(file);
-  return extension === '.tsx' ? 'tsx' : extension === '.js' || extension === '.mjs' ? 'js' : 'ts';
+  return extension === '.tsx' || extension === '.jsx'
+    ? 'tsx'
+    : extension === '.js' || extension === '.mjs'
+      ? 'js'
+      : 'ts';
 }
 
 /** The literal a static or dynamic import names. */

@@ -118,6 +118,15 @@ export function declaredNames(source: ts.SourceFile): Declared[] {
   return [...found].map(([name, one]) => ({ name, ...one }));
 }
 
+/** Names that statements of the top level assign. */
+export function assignedNames(source: ts.SourceFile): string[] {
+  return source.statements.flatMap((node) => {
+    if (!ts.isExpressionStatement(node) || !ts.isBinaryExpression(node.expression)) return [];
+    const { left, operatorToken } = node.expression;
+    return operatorToken.kind === ts.SyntaxKind.EqualsToken && ts.isIdentifier(left) ? [left.text] : [];
+  });
+}
+
 /** Enums and namespaces with code at the top level: their object is made anew by every cell. */
 export function objectNames(source: ts.SourceFile): Set<string> {
   const names = new Set<string>();

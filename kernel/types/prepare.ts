@@ -3,7 +3,7 @@ import type { Diagnostic, LocalImport, PreparedCell, RefusedCell } from '../thre
 import { syntaxDiagnostics } from './diagnostics.js';
 import { namesFile } from './local-files.js';
 import { specifiersOf, type Modules } from './modules.js';
-import { declaredNames, usedNames } from './names.js';
+import { assignedNames, declaredNames, usedNames, type Declared } from './names.js';
 import { cellText, parse, type CellText } from './parse.js';
 import { Service } from './service.js';
 import type { Cell } from './slots.js';
@@ -15,7 +15,7 @@ interface Read {
   /** Syntax errors leave nothing to remember. */
   readonly errors: readonly Diagnostic[];
   readonly used: readonly string[];
-  readonly declares: ReadonlySet<string>;
+  readonly declares: ReadonlyMap<string, Declared>;
   /** Specifiers of its imports that run. */
   readonly specifiers: readonly string[];
   /** The file asks for no checks itself. */
@@ -88,6 +88,16 @@ export class Preparer {
     return this.finish(made, name);
   }
 
+  /** Names that code outside of cells has declared: of any type. Those it only assigns keep the type they have. */
+  declare(code: string): undefined {
+    const source = parse(code);
+    const declared = declaredNames(source).flatMap((one) => (one.value ? [one.name] : []));
+    const known = (name: string) => this.globals.has(name) || this.service.slots.live.has(name);
+    const assigned = assignedNames(source).filter((name) => !known(name));
+    const names = new Set([...declared, ...assigned]);
+    if (names.size > 0) this.prepare(`declare let ${[...names].join(': any, ')}: any;`, 0, false);
+  }
+
   private read(code: string): Read {
     let read = this.reads.get(code);
     if (read) return read;
@@ -97,7 +107,7 @@ export class Preparer {
       text,
       errors: syntaxDiagnostics(source, 'cell.ts', text.wrapped),
       used: [...usedNames(source)],
-      declares: new Set(declaredNames(source).map((one) => one.name)),
+      declares: new Map(declaredNames(source).map((one) => [one.name, one])),
       specifiers: specifiersOf(source),
       unchecked: saysNoCheck(code),
     };
@@ -110,10 +120,10 @@ export class Preparer {
     const cells = new Set<Cell>();
     let names = '';
     for (const name of read.used) {
-      const live = read.declares.has(name) ? undefined : this.service.slots.live.get(name);
-      if (!live) continue;
-      cells.add(live.cell);
-      names += `${name}@${this.identity(live.cell)} `;
+      for (const { cell } of this.service.slots.meanings(name, read.declares.get(name))) {
+        cells.add(cell);
+        names += `${name}@${this.identity(cell)} `;
+      }
     }
     const files = new Set([...this.localFiles(read), ...[...cells].flatMap((cell) => cell.localFiles)]);
     const versions = [...files].map((file) => this.versionOf(file));
@@ -142,7 +152,10 @@ export class Preparer {
     // Parsed again rather than remembered: trees are large, and most texts are prepared once.
     const source = parse(read.text.text);
     const cell = this.service.makeCell(read.text, source, name, this.localFiles(read));
-    if (!checked) return { cell, floating: [], transpiled: transpile(read.text, source, this.globals) };
+    if (!checked) {
+      const elided = read.specifiers.length > 0 ? this.service.typeImports(cell) : undefined;
+      return { cell, floating: [], transpiled: transpile(read.text, source, this.globals, elided) };
+    }
     const { errors, floating, elided } = this.service.check(cell);
     if (errors.length > 0) return { ok: false, kind: 'types', diagnostics: errors };
     return { cell, floating, transpiled: transpile(read.text, source, this.globals, elided) };

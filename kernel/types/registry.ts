@@ -34,10 +34,24 @@ export class FileRegistry implements ts.DocumentRegistry {
       known.file.impliedNodeFormat = format;
       return known.file;
     }
-    const wanted = options ?? { languageVersion: this.settings.target ?? ts.ScriptTarget.ESNext };
-    const file = ts.createLanguageServiceSourceFile(fileName, snapshot, wanted, version, false, kind);
+    const file = ts.createLanguageServiceSourceFile(
+      fileName,
+      snapshot,
+      this.optionsFor(fileName, options),
+      version,
+      false,
+      kind,
+    );
     this.files.set(fileName, { version, file });
     return file;
+  }
+
+  /** Doc comments of declaration files are read when they are asked for (docs.ts). */
+  private optionsFor(fileName: string, options: ts.ScriptTarget | Options | undefined): Options {
+    const languageVersion = this.settings.target ?? ts.ScriptTarget.ESNext;
+    const given = typeof options === 'object' ? options : { languageVersion: options ?? languageVersion };
+    if (!/\.d\.[cm]?ts$/.test(fileName)) return given;
+    return { ...given, jsDocParsingMode: ts.JSDocParsingMode.ParseNone };
   }
 
   acquireDocument(

@@ -82,7 +82,8 @@ export class Service {
     const cell: Cell = {
       slot,
       file: this.slots.fileOf(slot),
-      text: header + text.text + (exported ? makeFooter(declared) : ''),
+      // Only the first line of a file may begin so, and the header comes before it.
+      text: header + text.text.replace(/^#!/, '//') + (exported ? makeFooter(declared) : ''),
       header: header.length,
       code: text.text,
       wrapped: text.wrapped,
@@ -116,6 +117,16 @@ export class Service {
       floatingNote(node, source, shown),
     );
     return { errors, floating, elided: typeImports(source, cell.header, checker) };
+  }
+
+  /** Imported names that are only types, of a cell whose types are of no interest: it runs whatever the checker does. */
+  typeImports(cell: Cell): Set<string> {
+    try {
+      const program = this.program();
+      return typeImports(program.getSourceFile(cell.file)!, cell.header, program.getTypeChecker());
+    } catch {
+      return new Set();
+    }
   }
 
   shown(cell: Cell, source: ts.SourceFileLike): Shown {

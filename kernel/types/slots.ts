@@ -23,7 +23,31 @@ export interface Cell {
   name: string;
 }
 
-const FIRST_SLOTS = 64;
+/**
+ * What a name means to later cells. `other` is its other half: a type declared under the name of a value leaves the
+ * value as it was, and a value under the name of a type the type.
+ */
+export interface Meaning {
+  readonly cell: Cell;
+  readonly declared: Declared;
+  readonly other?: Meaning;
+}
+
+const isType = ({ sort }: Declared): boolean => sort === 'interface' || sort === 'type';
+/** Classes, enums and namespaces are types as well, and imports may be. */
+const isOnlyValue = ({ sort }: Declared): boolean => sort === 'variable' || sort === 'function';
+
+/** The half of `before` that a new declaration leaves as it was. */
+function kept(declared: Declared, before: Meaning | undefined): Meaning | undefined {
+  const halves = before?.other ? [before, before.other] : before ? [before] : [];
+  const half = halves.find((one) =>
+    isType(declared) ? !isType(one.declared) : isOnlyValue(declared) && isType(one.declared),
+  );
+  return half && { cell: half.cell, declared: half.declared };
+}
+
+/** Most notebooks never declare in more cells; more slots later change the structure, which takes a while. */
+const FIRST_SLOTS = 256;
 const PREFIX = '%cell-';
 
 export class Slots {
@@ -34,7 +58,7 @@ export class Slots {
   private readonly byFile = new Map<string, number>();
   private scopeText = '';
   /** The newest declaration of every name. */
-  readonly live = new Map<string, { cell: Cell; declared: Declared }>();
+  readonly live = new Map<string, Meaning>();
   private current = 1;
 
   /** `folder` is where cells pretend to lie, so that their relative imports mean the notebook's files. */
@@ -99,8 +123,16 @@ export class Slots {
 
   /** Makes the cell's names the ones later cells see. */
   keep(cell: Cell): void {
-    for (const declared of cell.declared) this.live.set(declared.name, { cell, declared });
+    for (const declared of cell.declared)
+      this.live.set(declared.name, { cell, declared, other: kept(declared, this.live.get(declared.name)) });
     if (cell.slot === this.current && cell.declared.length > 0) this.current = this.freeSlot();
+  }
+
+  /** The cells that say what a name means, in a cell that declares it as `own` or not at all: one, or one for each half. */
+  meanings(name: string, own: Declared | undefined): Meaning[] {
+    const live = this.live.get(name);
+    if (own) return [kept(own, live) ?? []].flat();
+    return live?.other ? [live, live.other] : live ? [live] : [];
   }
 
   private reachable(): Set<number> {
@@ -110,7 +142,8 @@ export class Slots {
       found.add(cell.slot);
       cell.uses.forEach(visit);
     };
-    for (const { cell } of this.live.values()) visit(cell);
+    for (const { cell, other } of this.live.values())
+      for (const one of other ? [cell, other.cell] : [cell]) visit(one);
     return found;
   }
 

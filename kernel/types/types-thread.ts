@@ -47,6 +47,8 @@ export class TypesThread {
         return this.modules.prepare(question.file);
       case 'is-complete':
         return isComplete(readMagics(question.code).code);
+      case 'declare':
+        return this.preparer.declare(question.code);
       case 'forward':
         return this.forward(question.count, question.place);
       case 'complete':

@@ -16,6 +16,19 @@ export function errorContent(error: unknown, cells: CellSources): ErrorContent {
   return { ename: errorName(error), evalue: errorMessage(error), traceback: text.split('\n') };
 }
 
+/** What is said when the kernel's own code failed: made with nothing that a cell could have broken. */
+export function brokenContent(error: unknown): ErrorContent {
+  let evalue = 'the kernel could not run or show this cell';
+  try {
+    evalue += `: ${(error as Error).message}`;
+  } catch {
+    // Without the reason.
+  }
+  evalue +=
+    '; a cell may have changed what JavaScript itself needs (a prototype, a global): restart the kernel';
+  return { ename: 'KernelError', evalue, traceback: [`KernelError: ${evalue}`] };
+}
+
 /** The text a diagnostic points into: the cell's own, or that of a file of the notebook's folder. */
 function textOf(file: string, code: string, cellFile: string, folder: string): string {
   if (file === cellFile) return code;

@@ -1,8 +1,10 @@
 /** Runs JavaScript in the engine's REPL mode and hands back the real value, not the inspector's picture of it. */
 import { Session, type Runtime } from 'node:inspector';
+import type { Place } from '../threads/types-messages.js';
 import { CellInterrupted } from './executions.js';
 
-export type Evaluated = { ok: true; value: unknown } | { ok: false; error: unknown };
+/** `at`: the place in the JavaScript, lines and columns from 1, of an error that has no stack. */
+export type Evaluated = { ok: true; value: unknown } | { ok: false; error: unknown; at?: Place };
 
 /** What `__assay` needs of the evaluator: the way a value gets from the inspector to this module. */
 export type Keep = (value: unknown) => void;
@@ -45,8 +47,9 @@ export class Evaluator {
       const answer = await this.post(expression, objectGroup);
       const { exceptionDetails } = answer;
       if (!exceptionDetails) return { ok: true, value: this.real(answer.result) };
-      const { exception, text } = exceptionDetails;
-      return { ok: false, error: exception ? this.real(exception) : new Error(text) };
+      const { exception, text, stackTrace, lineNumber, columnNumber } = exceptionDetails;
+      const at = stackTrace ? undefined : { line: lineNumber + 1, column: columnNumber + 1 };
+      return { ok: false, error: exception ? this.real(exception) : new Error(text), at };
     } catch (error) {
       return { ok: false, error: ended(error) };
     } finally {

@@ -3,7 +3,11 @@
  * that tells for every output, timer, promise and GPU call whose it is, also long after its end.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { inspect } from 'node:util';
 import type { Output } from '../notebook/host.js';
+
+/** As Node made it: cells may replace the global one. */
+const { AbortController } = globalThis;
 
 /** Thrown where an interrupted execution tries to go on. */
 export class CellInterrupted extends Error {
@@ -61,9 +65,16 @@ export class Execution {
 }
 
 /** What the asynchronous context carries: the execution and where its outputs go instead of the front end. */
-interface Context {
-  readonly execution: Execution | undefined;
-  readonly sink?: (output: Output) => void;
+class Context {
+  constructor(
+    readonly execution: Execution | undefined,
+    readonly sink?: (output: Output) => void,
+  ) {}
+
+  /** Node 20 keeps it in a property of timers and ports, and shows it with them. */
+  [inspect.custom](): string {
+    return this.execution ? `[cell ${this.execution.count}]` : '[no cell]';
+  }
 }
 
 const contexts = new AsyncLocalStorage<Context>();
@@ -81,12 +92,14 @@ export function currentSink(): ((output: Output) => void) | undefined {
 
 /** Runs `body`, and all that it starts, as part of `execution`. */
 export function runIn<T>(execution: Execution | undefined, body: () => T): T {
-  return contexts.run({ execution }, body);
+  return contexts.run(new Context(execution), body);
 }
 
-/** Runs `body`, and all that it starts, with its outputs going to `sink`. */
+/** Runs `body`, and all that it starts, with its outputs going to `sink`; what the sink itself prints goes on. */
 export function runWithSink<T>(sink: (output: Output) => void, body: () => T): T {
-  return contexts.run({ execution: currentExecution(), sink }, body);
+  const outer = contexts.getStore() ?? new Context(undefined);
+  const outside = (output: Output): void => contexts.run(outer, sink, output);
+  return contexts.run(new Context(outer.execution, outside), body);
 }
 
 /** The executions that have not replied yet, oldest first. */

@@ -1,7 +1,7 @@
 /** Imports of cells: local files in their newest version, packages from the notebook's folder, the project itself. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { createRequire, isBuiltin, register } from 'node:module';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { constants, runInThisContext } from 'node:vm';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
@@ -49,8 +49,21 @@ export class Importer {
     this.require = createRequire(this.self);
   }
 
-  /** `import(specifier)` as seen from the notebook's folder. */
-  async import(specifier: string, options?: ImportOptions): Promise<Namespace> {
+  /**
+   * `import(specifier)` as seen from the notebook's folder.
+   * @throws SyntaxError when the module lacks one of `names`, as a static import does
+   */
+  async import(
+    specifier: string,
+    options?: ImportOptions,
+    names: readonly string[] = [],
+  ): Promise<Namespace> {
+    const namespace = await this.load(specifier, options);
+    for (const name of names) if (!(name in namespace)) throw lacking(specifier, name, namespace);
+    return namespace;
+  }
+
+  private async load(specifier: string, options?: ImportOptions): Promise<Namespace> {
     if (typeof specifier !== 'string') specifier = String(specifier);
     if (isBuiltin(specifier)) return this.byNode(specifier);
     const own = ownModule(specifier, this.options.own);
@@ -107,7 +120,7 @@ export class Importer {
     if (!(error instanceof Error)) return error;
     const { code } = error as NodeJS.ErrnoException;
     const advice = this.advice(code, specifier, error.message);
-    if (advice === undefined) return withoutLoader(error);
+    if (advice === undefined) return withoutLoader(unlinked(error, this.options.folder));
     const made = new Error(`import '${specifier}': ${advice}`);
     made.name = 'ImportError';
     return Object.assign(made, { code });
@@ -124,6 +137,8 @@ export class Importer {
       const pack = packageIn(message);
       const by = direct ? '' : `, wanted by ${/ imported from (.*)$/.exec(message)?.[1] ?? 'a module'}`;
       if (pack === undefined) return `${message}, looked for from ${folder}`;
+      if (existsSync(join(folder, 'node_modules', pack)))
+        return `package '${pack}' is installed but has nothing to run under this name, looked for from ${folder}`;
       return `package '${pack}' is not installed, looked for from ${folder}${by}; run %install ${pack} and then this cell again`;
     }
     if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED')
@@ -132,12 +147,37 @@ export class Importer {
   }
 }
 
-/** An error of loading has only Node's frames; one that a module threw keeps its own. */
+/** What a static import of a name that is not there says. */
+function lacking(specifier: string, name: string, namespace: Namespace): SyntaxError {
+  const { default: whole } = namespace;
+  const inDefault = typeof whole === 'object' && whole !== null && name in whole;
+  const names = Object.keys(namespace).filter((one) => one !== 'default');
+  const advice = inDefault
+    ? `; its default export has it: import all from '${specifier}'; const { ${name} } = all`
+    : name === 'default'
+      ? `; import its names${names.length > 0 ? ` (${names.slice(0, 5).join(', ')} ...)` : ''} or * as all`
+      : '';
+  return new SyntaxError(`'${specifier}' does not provide an export named '${name}'${advice}`);
+}
+
+/** Modules that do not fit together, named as the reader knows them: Node says their addresses. */
+function unlinked(error: Error, folder: string): Error {
+  const address = /file:\/\/\/[^'\s]*?\?v=[0-9a-f]+(?:&[\w-]+=\d+)?/g;
+  if (!(error instanceof SyntaxError) || !/does not provide an export/.test(error.message)) return error;
+  const named = (text: string) =>
+    text.replace(address, (url) => relative(folder, fileURLToPath(url.replace(/\?.*/, ''))));
+  const [place] = (error.stack ?? '').split('\n');
+  const where = place.startsWith('file:') ? `${named(place)}: ` : '';
+  const made = new SyntaxError(where + named(error.message));
+  made.stack = `${made.name}: ${made.message}`;
+  return made;
+}
+
+/** An error of loading has no frames of interest; one that a module threw keeps the module's own. */
 function withoutLoader(error: Error): Error {
   const lines = (error.stack ?? '').split('\n');
-  const frames = lines.filter((line) => /^\s+at /.test(line));
-  if (frames.length > 0 && frames.every((line) => /node:internal|loader-hook\.js/.test(line)))
-    error.stack = lines.filter((line) => !frames.includes(line)).join('\n');
+  const loading = lines.filter((line) => /^\s+at .*(?:node:internal|loader-hook\.js)/.test(line));
+  if (loading.length > 0) error.stack = lines.filter((line) => !loading.includes(line)).join('\n');
   return error;
 }
 

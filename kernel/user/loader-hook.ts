@@ -125,6 +125,13 @@ function isPackage(specifier: string): boolean {
   return /^(?:@|[^./#@:][^:]*$)/.test(specifier) && !isBuiltin(specifier);
 }
 
+/** The source file of a package that is linked from elsewhere, in its present version. */
+async function versioned(url: string): Promise<string> {
+  if (!/\.(?:[cm]?ts|tsx)$/.test(url) || url.includes('/node_modules/')) return url;
+  const located = await types.ask({ type: 'locate', specifier: url, from: url });
+  return located ? `${url}?v=${located.version}` : url;
+}
+
 export async function resolve(
   specifier: string,
   context: Context,
@@ -139,7 +146,7 @@ export async function resolve(
     const from = hidden ? { ...context, parentURL: unremembered(parent) } : context;
     const found = await next(specifier, from);
     if (!found.url.startsWith('file:')) return found;
-    const url = bare(found.url);
+    const url = await versioned(bare(found.url));
     if (parent !== undefined) {
       link(parent, url);
       const key = `${parent}\n${specifier}`;

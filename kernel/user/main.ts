@@ -24,9 +24,18 @@ function fatal(what: string, error: unknown): void {
 /** What the kernel's own threads write (warnings of Node) is for the terminal, not for the cell that runs. */
 const terminal: (bytes: Uint8Array) => boolean = process.stderr.write.bind(process.stderr);
 
+/** Room for young objects: more is only kept, not needed. */
+const YOUNG = { maxYoungGenerationSizeMb: 24 };
+
 /** A thread started from a compiled file, with the ports it takes along. */
 function start(file: string, data: ServerThreadData | TypesThreadData, ports: MessagePort[]): Worker {
-  const options = { workerData: data, transferList: ports, stdout: true, stderr: true };
+  const options = {
+    workerData: data,
+    transferList: ports,
+    stdout: true,
+    stderr: true,
+    resourceLimits: YOUNG,
+  };
   const worker = new Worker(new URL(file, import.meta.url), options);
   worker.stdout.on('data', terminal);
   worker.stderr.on('data', terminal);

@@ -56,9 +56,14 @@ export class LocalNames {
     try {
       const namespace = await this.parts.import(specifier);
       const values = new Map<string, unknown>();
+      const gone = new Set<string>();
       for (const [local, { file: from, exported }] of this.bound)
-        if (from === file) values.set(local, exported === '*' ? namespace : namespace[exported]);
+        if (from !== file) continue;
+        else if (exported === '*') values.set(local, namespace);
+        else if (exported in namespace) values.set(local, namespace[exported]);
+        else gone.add(exported);
       await this.parts.assign(values);
+      if (gone.size > 0) throw new SyntaxError(`it no longer exports ${[...gone].join(', ')}`);
     } catch (error) {
       if (tell) this.parts.fail(specifier, error);
     }

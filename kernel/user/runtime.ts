@@ -1,12 +1,12 @@
 /** What cells find on globalThis beside Node's own: `cell`, `prompt`, `require` and the hidden `__assay`. */
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type { CellHandle } from '../notebook/host.js';
 import type { InterruptState } from '../threads/interrupt-state.js';
 import type { Keep } from './evaluate.js';
 import { CellInterrupted, currentExecution, type Execution } from './executions.js';
 import type { ImportOptions, Namespace } from './imports.js';
+import { folderRequire } from './require.js';
 import { isLocal, ownModule, type OwnModules } from './specifiers.js';
 
 /** What transpiled cells call. */
@@ -15,7 +15,11 @@ export interface AssayRuntime {
   readonly f: Int32Array;
   /** Called by a guard while some execution shall stop; throws when it is the running one. */
   readonly stop: () => void;
-  readonly import: (specifier: string, options?: ImportOptions) => Promise<Namespace>;
+  readonly import: (
+    specifier: string,
+    options?: ImportOptions,
+    names?: readonly string[],
+  ) => Promise<Namespace>;
   /** import.meta of a cell. */
   readonly meta: { url: string; dirname: string; filename: string; resolve(specifier: string): string };
   readonly keep: Keep;
@@ -67,28 +71,6 @@ function defineCell(): void {
       return known;
     },
     set: (held: unknown) => value('cell', held),
-  });
-}
-
-/** `require` from the notebook's folder; the project's own names mean the project. */
-function folderRequire(folder: string, own: OwnModules): NodeJS.Require {
-  const plain = createRequire(join(folder, '[cells].mjs'));
-  const made = (specifier: string): unknown => {
-    if (typeof specifier === 'string') {
-      const mine = ownModule(specifier, own);
-      if (mine !== undefined) return plain(fileURLToPath(mine)) as unknown;
-      if (isLocal(specifier) && /\.[cm]?tsx?$/.test(specifier))
-        throw new Error(
-          `require: specifier must name JavaScript or JSON, got ${specifier}; use import for TypeScript`,
-        );
-    }
-    return plain(specifier) as unknown;
-  };
-  return Object.assign(made, {
-    resolve: plain.resolve,
-    cache: plain.cache,
-    main: undefined,
-    extensions: plain.extensions,
   });
 }
 

@@ -12,13 +12,15 @@ import type {
 } from '../threads/types-messages.js';
 import { CellSource, type CellSources } from './cell-map.js';
 import { install, runShell } from './commands.js';
-import { errorContent, floatingNote, refusal, type CellPlace } from './errors.js';
+import { brokenContent, errorContent, floatingNote, refusal, type CellPlace } from './errors.js';
 import type { Evaluated, Evaluator } from './evaluate.js';
 import { CellInterrupted, Execution, finished, running, runIn, started } from './executions.js';
 import type { GpuWatch } from './gpu-watch.js';
 import type { Importer } from './imports.js';
 import { formatted } from './kernel-host.js';
+import { tellLateErrors } from './late-errors.js';
 import { checkComment, KNOWN, readMagics, type Magics } from './magics.js';
+import { nodeTimers } from './node-timers.js';
 import type { Outputs } from './output.js';
 import { LocalNames } from './renew.js';
 import type { AssayRuntime } from './runtime.js';
@@ -41,7 +43,8 @@ export interface SessionParts {
 /** Is the value on the page already (a display, a progress bar)? */
 function isShown(value: unknown): boolean {
   try {
-    return typeof value === 'object' && value !== null && SHOWN in value;
+    // A proxy may have every name.
+    return (value as { [SHOWN]?: unknown } | null | undefined)?.[SHOWN] === true;
   } catch {
     return false;
   }
@@ -82,8 +85,27 @@ export class Session {
 
   /** Runs a cell; its reply is sent once, at its end or at its interrupt. */
   async execute(cell: CellRequest): Promise<void> {
-    const { outputs, send, cells, closeGroups, gpu } = this.parts;
-    const execution = new Execution(cell.id, cell.count, 'cell', cell.id, cell.allowStdin);
+    const { outputs, send } = this.parts;
+    let execution: Execution | undefined;
+    let reply: CellReply | undefined;
+    try {
+      execution = new Execution(cell.id, cell.count, 'cell', cell.id, cell.allowStdin);
+      reply = await this.outcome(cell, execution);
+      tellLateErrors(outputs, execution);
+      outputs.end(execution);
+    } catch (error) {
+      // A cell may have changed what the kernel's own code needs (Map.prototype, Promise): whoever waits is told.
+      const content = brokenContent(error);
+      send({ type: 'error', id: cell.id, ...content });
+      reply = { status: 'error', ...content };
+    } finally {
+      if (execution) finished(execution);
+      send({ type: 'done', id: cell.id, reply: reply! });
+    }
+  }
+
+  private async outcome(cell: CellRequest, execution: Execution): Promise<CellReply> {
+    const { outputs, cells, closeGroups, gpu } = this.parts;
     if ([...running()].length === 0) closeGroups();
     started(execution);
     outputs.begin(execution);
@@ -99,7 +121,7 @@ export class Session {
     } catch (error) {
       const content = error instanceof Refused ? error.content : errorContent(error, cells);
       // An error of late work is shown already.
-      if (error !== execution.failure?.error) outputs.error(content, execution);
+      if (!execution.failure || error !== execution.failure.error) outputs.error(content, execution);
       reply = { status: 'error', ...content };
     }
     for (const error of await gpu.endExecution(execution)) {
@@ -107,9 +129,7 @@ export class Session {
       outputs.error(content, execution);
       if (reply.status === 'ok') reply = { status: 'error', ...content };
     }
-    outputs.end(execution);
-    finished(execution);
-    send({ type: 'done', id: cell.id, reply });
+    return reply;
   }
 
   private async replyTo(cell: CellRequest, execution: Execution): Promise<CellReply> {
@@ -134,15 +154,25 @@ export class Session {
     await this.localNames.imported(imports);
     if (execution.interrupted) return;
     // A rejection nobody handled is known only after the promises of this turn had theirs.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (!evaluated.ok) throw evaluated.error;
+    await new Promise((resolve) => nodeTimers.setImmediate(resolve));
+    if (!evaluated.ok) throw this.located(evaluated, cell.count);
     // Held work may hold more.
     for (const work of execution.held) await work;
     if (evaluated.value === undefined || isShown(evaluated.value)) return;
-    if (this.ownsLast) setLast(evaluated.value);
     if (cell.silent) return;
+    if (this.ownsLast) setLast(evaluated.value);
     const { data, metadata } = await formatted(evaluated.value);
     if (!execution.interrupted) outputs.result(execution, data, metadata);
+  }
+
+  /** What the engine refuses to run has no frames: the place it names becomes one. */
+  private located({ error, at }: Evaluated & { ok: false }, count: number): unknown {
+    const file = `cell-${count}.ts`;
+    const source = this.parts.cells.get(file);
+    if (!at || !source || !(error instanceof SyntaxError) || /^ +at /m.test(error.stack ?? '')) return error;
+    const { line, column } = source.back(at);
+    error.stack = `${error.name}: ${error.message}\n    at ${file}:${line}:${column}`;
+    return error;
   }
 
   /** The cell's JavaScript. @throws Refused when there are errors, after showing them */
@@ -182,8 +212,10 @@ export class Session {
   }
 }
 
+/** A cell may have frozen globalThis: then there is no last result. */
 function setLast(value: unknown): void {
-  Object.defineProperty(globalThis, '_', { value, writable: true, configurable: true, enumerable: false });
+  const held = { value, writable: true, configurable: true, enumerable: false };
+  Reflect.defineProperty(globalThis, '_', held);
 }
 
 /** `1.23 s`, `45.6 ms` */
@@ -220,8 +252,11 @@ function withHints(refused: RefusedCell, code: string): RefusedCell {
 
 function hintFor({ code, message }: Diagnostic, line: string): string | undefined {
   if (/^\s*!/.test(line)) return 'a shell command goes into a cell whose first line is %%bash';
+  if (code === 2304) return 'if another cell declares it, run that cell first';
   const missing = code === 2307 ? /'([^']*)'/.exec(message)?.[1] : undefined;
   if (missing === undefined || isLocal(missing) || /^node:|^assay(\/|$)/.test(missing)) return undefined;
+  if (/^[@~#]\//.test(missing))
+    return "the paths of a tsconfig.json are unknown when a cell runs: import the file by its own path, such as './src/file'";
   const parts = missing.split('/');
   return `%install ${parts.slice(0, missing.startsWith('@') ? 2 : 1).join('/')} installs the package`;
 }

@@ -70,7 +70,8 @@ export function mapFrameLines(lines: readonly string[], mapper: StackMapper): st
   const mapped = upper.flatMap((line) => mapFrameLine(line, mapper) ?? []);
   let end = mapped.length;
   while (end > 0 && /[( ]node:(?:internal\/|async_hooks:)/.test(mapped[end - 1])) end--;
-  return end > 0 ? mapped.slice(0, end) : mapped;
+  // Node's frames alone say nothing of an error that the kernel's own code threw.
+  return end > 0 || mapped.length < upper.length ? mapped.slice(0, end) : mapped;
 }
 
 function title(error: unknown): string {
@@ -81,9 +82,12 @@ function title(error: unknown): string {
   }
 }
 
+/** Frames captured of an error: the kernel's own, which nobody sees, must not crowd the cell's out. */
+const FRAMES = 30;
+
 /** Makes `error.stack` a mapped one, whoever reads it. */
 export function mapStacks(mapper: StackMapper): void {
-  Error.prepareStackTrace = (error, sites) => {
+  const prepare: typeof Error.prepareStackTrace = (error, sites) => {
     // A failing mapper would hide the user's error behind its own.
     let lines = sites.map((site) => `    at ${(site as { toString(): string }).toString()}`);
     try {
@@ -93,4 +97,12 @@ export function mapStacks(mapper: StackMapper): void {
     }
     return [title(error), ...lines].join('\n');
   };
+  Error.stackTraceLimit = FRAMES;
+  // A program that sets its own and takes it away again, by undefined, gets this one back.
+  let set: unknown;
+  Object.defineProperty(Error, 'prepareStackTrace', {
+    get: () => set ?? prepare,
+    set: (held: unknown) => (set = held),
+    configurable: true,
+  });
 }

@@ -2,11 +2,13 @@
 import { Console } from 'node:console';
 import { StringDecoder } from 'node:string_decoder';
 import { inspect } from 'node:util';
+import { coloursWanted } from '../display/ansi.js';
 import type { Execution } from './executions.js';
 import type { Outputs } from './output.js';
 
 type Name = 'stdout' | 'stderr';
 type Done = (error?: Error | null) => void;
+type Write = (chunk: unknown, encoding?: BufferEncoding | Done, done?: Done) => boolean;
 
 /** Bytes may end in the middle of a character: one decoder for every stream of every execution. */
 class Decoders {
@@ -20,8 +22,13 @@ class Decoders {
   }
 }
 
-function writer(outputs: Outputs, decoders: Decoders, name: Name, original: NodeJS.WriteStream['write']) {
-  return (chunk: unknown, encoding?: BufferEncoding | Done, done?: Done): boolean => {
+function writer(
+  outputs: Outputs,
+  decoders: Decoders,
+  name: Name,
+  original: NodeJS.WriteStream['write'],
+): Write {
+  return (chunk, encoding, done) => {
     const finished = typeof encoding === 'function' ? encoding : done;
     const execution = outputs.owner();
     if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array))
@@ -33,15 +40,18 @@ function writer(outputs: Outputs, decoders: Decoders, name: Name, original: Node
     const text =
       typeof chunk === 'string' && !coded
         ? chunk
-        : decoders.decode(
-            execution,
-            name,
-            coded ? Buffer.from(chunk, encoding) : (chunk as Uint8Array),
-          );
+        : decoders.decode(execution, name, coded ? Buffer.from(chunk, encoding) : (chunk as Uint8Array));
     outputs.output({ kind: 'stream', name, text });
     if (finished) process.nextTick(finished, null);
     return true;
   };
+}
+
+/** A program may end its stdout; the cells after it still write. */
+function ended([chunk, encoding, done]: [unknown?, (BufferEncoding | Done)?, Done?], write: Write): void {
+  const finished = [chunk, encoding, done].find((one) => typeof one === 'function') as Done | undefined;
+  if (chunk !== undefined && chunk !== null && typeof chunk !== 'function') write(chunk, encoding, done);
+  else if (finished) process.nextTick(finished, null);
 }
 
 /** Sends what is written to stdout and stderr to the cell that writes it; a closed pipe does not end the kernel. */
@@ -50,7 +60,14 @@ export function captureStreams(outputs: Outputs): void {
   for (const name of ['stdout', 'stderr'] as const) {
     const stream = process[name];
     stream.on('error', () => undefined);
-    stream.write = writer(outputs, decoders, name, stream.write.bind(stream));
+    const write = writer(outputs, decoders, name, stream.write.bind(stream));
+    stream.write = write;
+    stream.end = ((...last: [unknown?, (BufferEncoding | Done)?, Done?]) => {
+      ended(last, write);
+      // Pipelines wait for it.
+      process.nextTick(() => stream.emit('finish'));
+      return stream;
+    }) as typeof stream.end;
   }
 }
 
@@ -74,14 +91,8 @@ export function hideContexts(): void {
   });
 }
 
-/** Colours as in a terminal, unless the environment says no. */
-function colours(): boolean {
-  const { NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS } = process.env;
-  return !NO_COLOR && !NODE_DISABLE_COLORS && FORCE_COLOR !== '0';
-}
-
 /**
- * Gives the global console's methods a Console that writes coloured text, and clears the cell's output on
+ * Gives the global console's methods a Console that writes to the cell, and clears the cell's output on
  * console.clear. The inspector no longer sees the messages, so it does not keep their objects alive.
  *
  * @returns ends groups that a cell left open
@@ -90,7 +101,7 @@ export function captureConsole(outputs: Outputs): () => void {
   const made = new Console({
     stdout: process.stdout,
     stderr: process.stderr,
-    colorMode: colours(),
+    colorMode: coloursWanted(),
     ignoreErrors: true,
   }) as unknown as Record<string, (...values: unknown[]) => void>;
   const target = console as unknown as Record<string, unknown>;

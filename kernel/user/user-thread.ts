@@ -10,6 +10,7 @@ import { watchChildren } from './children.js';
 import { closeAll, onClose } from './closing.js';
 import { Comms } from './comms.js';
 import { errorContent } from './errors.js';
+import { captureDescriptors } from './descriptors.js';
 import { Evaluator } from './evaluate.js';
 import type { Execution } from './executions.js';
 import { installGpuGuard } from './gpu-guard.js';
@@ -58,6 +59,7 @@ function watchProcess(send: Parts['send'], folder: string) {
   const cells = new CellSources();
   const outputs = new Outputs(send);
   captureStreams(outputs);
+  captureDescriptors(outputs);
   const closeGroups = captureConsole(outputs);
   hideContexts();
   mapStacks({ cells, folder, own: new URL('./', import.meta.url).href });
@@ -99,7 +101,7 @@ export function startUserThread(options: UserThreadOptions): void {
     state,
     own,
     stop: guard.stop,
-    import: (specifier, attributes) => importer.import(specifier, attributes),
+    import: (specifier, attributes, names) => importer.import(specifier, attributes, names),
     keep: evaluator.keep,
     prompt: (message) => inputs.askSync(message),
   });

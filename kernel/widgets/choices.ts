@@ -74,10 +74,13 @@ function needBoolean(what: string, value: unknown): boolean {
   return value;
 }
 
-/** A box to tick. */
-export function checkbox(options: WidgetOptions & { value?: boolean } = {}): Widget<boolean> {
+/** A box to tick; with `indent` it stands below the other controls and not below their labels. */
+export function checkbox(
+  options: WidgetOptions & { value?: boolean; indent?: boolean } = {},
+): Widget<boolean> {
   const codec = plainCodec((value) => needBoolean('checkbox', value));
-  return new Widget('Checkbox', codec, { indent: false }, options.value ?? false, options);
+  const { indent = false } = options;
+  return new Widget('Checkbox', codec, { indent }, options.value ?? false, options);
 }
 
 /** Colours of buttons, by what they mean. */

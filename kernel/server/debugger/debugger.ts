@@ -53,7 +53,7 @@ export class Debugger {
     this.stops = new Stops(this.link, this.scripts, this.breakpoints, this.event, () =>
       this.variables.release('stop'),
     );
-    this.inspect = new Inspect(this.link, this.stops, this.variables);
+    this.inspect = new Inspect(this.link, this.stops, this.variables, options.types);
   }
 
   /** A client is attached and the cell or callback that runs is stopped. */

@@ -1,6 +1,8 @@
 /** What a front end asks about values: the Variables panel, evaluation, rich views, copies to the globals. */
 import type { Runtime } from 'node:inspector';
+import type { Asker } from '../../threads/ask.js';
 import type { MimeBundle } from '../../threads/messages.js';
+import type { TypesAnswers, TypesRequest } from '../../threads/types-messages.js';
 import type { Link } from './link.js';
 import type { Frame, Stops } from './stops.js';
 import type { Lifetime, Variable, Variables } from './variables.js';
@@ -43,6 +45,7 @@ export class Inspect {
     private readonly link: Link,
     private readonly stops: Stops,
     private readonly variables: Variables,
+    private readonly types: Asker<TypesRequest, TypesAnswers>,
   ) {}
 
   /** The session's own names, as they are after the question; questions that come too fast share an answer. */
@@ -71,7 +74,10 @@ export class Inspect {
 
   async evaluate(expression: string, frameId?: number): Promise<object> {
     const lifetime: Lifetime = this.stops.current ? 'stop' : 'panel';
-    const value = await this.value(expression, this.frame(frameId), lifetime);
+    const frame = this.frame(frameId);
+    const value = await this.value(expression, frame, lifetime);
+    // What is declared in a frame ends with the evaluation.
+    if (!frame) await this.types.ask({ type: 'declare', code: expression });
     const { variablesReference } = await this.variables.variable('', value, lifetime);
     return { result: valueText(value), type: typeName(value), variablesReference };
   }
@@ -117,6 +123,7 @@ export class Inspect {
     if (!frame)
       throw new Error('copyToGlobals: srcFrameId must be a frame of the present stop, nothing is stopped');
     await this.value(`globalThis[${JSON.stringify(target)}] = ${source}`, frame, 'stop');
+    await this.types.ask({ type: 'declare', code: `let ${target}` });
   }
 
   private frame(id: number | undefined): Frame | undefined {

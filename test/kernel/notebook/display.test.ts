@@ -51,6 +51,17 @@ describe('display', () => {
     expect(new Set(host.displays.map(({ displayId }) => displayId)).size).toBe(9);
   });
 
+  it('refuses what no message can carry and takes what JSON has no word for', () => {
+    display.raw('application/json', { map: new Map([['a', 1n]]), set: new Set([2]) });
+    expect(host.displays[0].data['application/json']).toEqual({ map: { a: 1 }, set: [2] });
+    const ring: Record<string, unknown> = {};
+    ring.ring = ring;
+    expect(() => display.raw('application/json', ring)).toThrow(TypeError);
+    expect(() => display.bundle({ 'text/plain': () => 1 })).toThrow(/at least one MIME type/);
+    expect(() => display.bundle({ html: '<b>' })).toThrow(/keys must be MIME types/);
+    expect(host.displays).toHaveLength(1);
+  });
+
   it('sends JSON as it would be saved', () => {
     display.json({ a: [1, undefined], b: undefined });
     expect(host.displays[0].data['application/json']).toEqual({ a: [1, null] });

@@ -79,10 +79,23 @@ describe('printing', () => {
     expect(ran.stderr).toBe('done\n');
   });
 
-  it('colours objects, indents groups and ends a group that a cell left open', async () => {
+  it('carries no colours unless the environment wants them', async () => {
+    const ran = await user.run('console.log({ a: 1 }); ({ b: 2 })');
+    expect(ran.stdout).toBe('{ a: 1 }\n');
+    expect(ran.result).toBe('{ b: 2 }');
+    const coloured = new UserProcess('plain', { FORCE_COLOR: '1' });
+    try {
+      const shown = await coloured.run('console.log({ a: 1 }); ({ b: 2 })');
+      expect(shown.stdout).toBe('{ a: \u001b[33m1\u001b[39m }\n');
+      expect(shown.result).toBe('{ b: \u001b[33m2\u001b[39m }');
+    } finally {
+      await coloured.close();
+    }
+  });
+
+  it('indents groups and ends a group that a cell left open', async () => {
     const { stdout } = await user.run('console.group("g"); console.log({ a: 1 })');
-    expect(stdout).toContain('\u001b[33m1');
-    expect(plain(stdout)).toBe('g\n  { a: 1 }\n');
+    expect(stdout).toBe('g\n  { a: 1 }\n');
     expect((await user.run('console.log("flat")')).stdout).toBe('flat\n');
   });
 

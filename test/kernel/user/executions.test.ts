@@ -30,6 +30,19 @@ describe('executions', () => {
     expect(currentExecution()).toBeUndefined();
   });
 
+  it('does not send what a sink itself shows to that sink', () => {
+    const seen: unknown[] = [];
+    runWithSink(
+      (output) => seen.push('outer', output.kind),
+      () =>
+        runWithSink(
+          () => currentSink()?.({ kind: 'clear', wait: false }),
+          () => currentSink()?.({ kind: 'stream', name: 'stdout', text: 'x' }),
+        ),
+    );
+    expect(seen).toEqual(['outer', 'clear']);
+  });
+
   it('keep their sink in later work and lose it outside', async () => {
     const got: Output[] = [];
     const execution = new Execution('a', 1);

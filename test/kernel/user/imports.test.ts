@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plain, UserProcess } from './user-process.js';
@@ -27,6 +27,14 @@ async function run(code: string): Promise<{ out: string; error: string }> {
   return { out: plain(ran.stdout), error: ran.error ? plain(ran.error.traceback.join('\n')) : '' };
 }
 
+describe('functions of cells', () => {
+  it('run as text where there is no kernel', async () => {
+    const code = 'function looping() { let n = 0; for (const x of [1, 2]) n += x; return n }\n';
+    const away = "console.log(require('vm').runInNewContext('(' + looping + ')()'))";
+    expect(await run(`${code}${away}`)).toEqual({ out: '3\n', error: '' });
+  });
+});
+
 describe('packages', () => {
   it('resolve from the notebook’s folder by their exports, with top-level await', async () => {
     putPackage(
@@ -49,6 +57,44 @@ describe('packages', () => {
       '5 function function\n',
     );
     expect((await run("console.log(require('cjs').other())")).out).toBe('6\n');
+  });
+
+  it('without a name that is imported from them are told as a static import tells it, types checked or not', async () => {
+    putPackage('few', { type: 'module', main: 'i.js' }, { 'i.js': 'export const one = 1;' });
+    expect((await run("import { two } from 'few'")).error).toContain(
+      "SyntaxError: 'few' does not provide an export named 'two'",
+    );
+    expect((await run("import few from 'few'")).error).toContain(
+      "does not provide an export named 'default'",
+    );
+    putPackage('whole', { main: 'i.js' }, { 'i.js': "module.exports = { ['a' + 'b']: 1 };" });
+    expect((await run("import { ab } from 'whole'")).error).toContain(
+      "its default export has it: import all from 'whole'; const { ab } = all",
+    );
+  });
+
+  it('are required once installed, though they were required before', async () => {
+    putPackage('neighbour', {}, { 'index.js': '' });
+    expect((await run("require('later-cjs')")).error).toContain('%install later-cjs');
+    expect((await run("require('later-cjs/sub')")).error).toContain("package 'later-cjs' is not installed");
+    putPackage(
+      'later-cjs',
+      { exports: { '.': './lib/i.js', './sub': './lib/sub.js' } },
+      { 'lib/i.js': 'module.exports = 1', 'lib/sub.js': 'module.exports = 2' },
+    );
+    const code = "console.log(require('later-cjs'), require('later-cjs/sub'), require.resolve('fs'))";
+    expect(await run(code)).toEqual({ out: '1 2 fs\n', error: '' });
+  });
+
+  it('that are linked to TypeScript of the workspace are loaded as local files are', async () => {
+    put('workspace/linked/package.json', JSON.stringify({ name: 'linked', type: 'module', main: 'i.ts' }));
+    put('workspace/linked/i.ts', 'export const linked: number = 3;');
+    mkdirSync(join(user.folder, 'node_modules'), { recursive: true });
+    symlinkSync(join(user.folder, 'workspace/linked'), join(user.folder, 'node_modules/linked'), 'junction');
+    expect(await run("import { linked } from 'linked'; console.log(linked)")).toEqual({
+      out: '3\n',
+      error: '',
+    });
   });
 
   it('that are missing are told with the folder and the cure, and work once installed', async () => {
@@ -100,7 +146,7 @@ describe('local files', () => {
   it('keep their names’ values while an edit does not compile, and say so', async () => {
     put('deep.ts', 'export const deep: number = = 3;\n');
     const ran = await user.run('%%nocheck\nconsole.log(top())');
-    expect(ran.stdout).toBe('\u001b[33m201\u001b[39m\n');
+    expect(ran.stdout).toBe('201\n');
     expect(ran.stderr).toMatch(/the edited .\/top could not be loaded.*deep\.ts:1:/);
     put('deep.ts', 'export const deep: number = 4;\n');
     expect((await run('console.log(top())')).out).toBe('5\n');

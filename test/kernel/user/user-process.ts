@@ -47,7 +47,7 @@ export class UserProcess {
       cwd: this.folder,
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, ...env },
+      env: { ...process.env, FORCE_COLOR: '0', ...env },
     });
     this.child.on('message', (message) => {
       this.all.push(message as Message);
