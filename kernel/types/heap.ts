@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm';
 const MOST_GARBAGE = 16 * 1024 * 1024;
 const IDLE_MS = 150;
 /** So much garbage is collected even between two cells of a notebook that runs on and on. */
-const TOO_MUCH = 32 * 1024 * 1024;
+const TOO_MUCH = 24 * 1024 * 1024;
 
 /** Collects garbage when the thread has nothing else to do, long before V8 would. */
 export class Heap {

@@ -46,8 +46,13 @@ function kept(declared: Declared, before: Meaning | undefined): Meaning | undefi
   return half && { cell: half.cell, declared: half.declared };
 }
 
-/** Most notebooks never declare in more cells; more slots later change the structure, which takes a while. */
-const FIRST_SLOTS = 256;
+/**
+ * Most notebooks never declare in more cells. More slots change the program's structure, after which the engine compiles
+ * much of the compiler anew: a pause, and a hundred megabytes.
+ */
+const FIRST_SLOTS = 512;
+/** Of all slots; with so many in use the search for free ones would come too often. */
+const MOST_IN_USE = 0.95;
 const PREFIX = '%cell-';
 
 export class Slots {
@@ -155,8 +160,7 @@ export class Slots {
         this.cells.delete(slot);
         this.versions.set(slot, String(++this.version));
       }
-    // Room to spare, or every few cells would search again; growing changes the program's structure.
-    if (this.cells.size > this.size / 2) {
+    if (this.cells.size > this.size * MOST_IN_USE) {
       this.size *= 2;
       this.addFiles();
     }

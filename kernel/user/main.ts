@@ -25,7 +25,7 @@ function fatal(what: string, error: unknown): void {
 const terminal: (bytes: Uint8Array) => boolean = process.stderr.write.bind(process.stderr);
 
 /** Room for young objects: more is only kept, not needed. */
-const YOUNG = { maxYoungGenerationSizeMb: 24 };
+const YOUNG = { maxYoungGenerationSizeMb: 16 };
 
 /** A thread started from a compiled file, with the ports it takes along. */
 function start(file: string, data: ServerThreadData | TypesThreadData, ports: MessagePort[]): Worker {

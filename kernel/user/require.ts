@@ -38,13 +38,14 @@ function assertPackage(specifier: string, folder: string, places: readonly strin
 /** `require` from the notebook's folder; the project's own names mean the project. */
 export function folderRequire(folder: string, own: OwnModules): NodeJS.Require {
   const plain = createRequire(join(folder, '[cells].mjs'));
+  const paths = (specifier: string) => plain.resolve.paths(specifier);
   const check = (specifier: unknown): void => {
     if (typeof specifier !== 'string') return;
     if (isLocal(specifier) && /\.[cm]?tsx?$/.test(specifier))
       throw new Error(
         `require: specifier must name JavaScript or JSON, got ${specifier}; use import for TypeScript`,
       );
-    assertPackage(specifier, folder, plain.resolve.paths(specifier));
+    assertPackage(specifier, folder, paths(specifier));
   };
   const made = (specifier: string): unknown => {
     const mine = typeof specifier === 'string' ? ownModule(specifier, own) : undefined;
@@ -57,7 +58,7 @@ export function folderRequire(folder: string, own: OwnModules): NodeJS.Require {
     return plain.resolve(specifier, options);
   };
   return Object.assign(made, {
-    resolve: Object.assign(resolve, { paths: plain.resolve.paths }),
+    resolve: Object.assign(resolve, { paths }),
     cache: plain.cache,
     main: undefined,
     extensions: plain.extensions,

@@ -43,6 +43,15 @@ describe('names of local imports', () => {
     ]);
   });
 
+  it('keep their values where the edited file no longer exports them, and that is told', async () => {
+    const { made, state, assigned, failed } = names();
+    await made.imported(imports);
+    Object.assign(state, { version: '2', exports: { b: 2 } });
+    await made.renew([]);
+    expect(assigned).toEqual([['all', { b: 2 }]]);
+    expect(failed).toEqual(['./m']);
+  });
+
   it('are left alone once a cell declares them itself', async () => {
     const { made, state, assigned } = names();
     await made.imported(imports);
