@@ -53,6 +53,8 @@ function identifierAt(code: string, cursor: number): { start: number; end: numbe
 const PREFERENCES: ts.GetCompletionsAtPositionOptions = {
   includeCompletionsForModuleExports: false,
   includeCompletionsWithInsertText: true,
+  // An alias is worth what it stands for.
+  includeSymbol: true,
   includeCompletionsWithObjectLiteralMethodSnippets: false,
   includeAutomaticOptionalChainCompletions: true,
   importModuleSpecifierEnding: 'js',
@@ -158,10 +160,27 @@ export function complete(service: Service, code: string, cursor: number): TypesA
   return { ...span, completions: [...earlier.slice(0, MOST_COMPLETIONS), ...rest] };
 }
 
-/** The word for an entry's kind; a name of an earlier cell is what it is there, not the way it came. */
+/** The word for an entry's kind; an alias is called what it stands for, here or in an earlier cell. */
 function kindOf(entry: ts.CompletionEntry, service: Service): string {
-  const live = entry.kind === ts.ScriptElementKind.alias ? service.slots.live.get(entry.name) : undefined;
-  return live?.declared.sort ?? KINDS[entry.kind] ?? entry.kind;
+  const usual = KINDS[entry.kind] ?? entry.kind;
+  if (entry.kind !== ts.ScriptElementKind.alias) return usual;
+  return service.slots.live.get(entry.name)?.declared.sort ?? sortOf(entry.symbol, service) ?? usual;
+}
+
+const SORTS: readonly (readonly [ts.SymbolFlags, string])[] = [
+  [ts.SymbolFlags.Function, 'function'],
+  [ts.SymbolFlags.Class, 'class'],
+  [ts.SymbolFlags.Enum, 'enum'],
+  [ts.SymbolFlags.Variable, 'variable'],
+  [ts.SymbolFlags.Interface, 'interface'],
+  [ts.SymbolFlags.TypeAlias, 'type'],
+];
+
+/** What an alias stands for; undefined for modules and what is not known. */
+function sortOf(symbol: ts.Symbol | undefined, service: Service): string | undefined {
+  if (!symbol || (symbol.flags & ts.SymbolFlags.Alias) === 0) return undefined;
+  const target = service.language.getProgram()?.getTypeChecker().getAliasedSymbol(symbol);
+  return SORTS.find(([flag]) => target && (target.flags & flag) !== 0)?.[1];
 }
 
 /** Whether a name may stand here: not after a dot and not in a string. */

@@ -39,11 +39,11 @@ function bundle(notes: readonly Note[]): TypesAnswers['inspect'] {
   };
 }
 
-/** The compiler says `import x` of a name that reached the cell from another; that is no news to a reader. */
+/** The compiler says `import x` or `export x` of a name that came by way of another file; that is no news to a reader. */
 function withoutAlias(signature: string): string {
   return withoutHeader(signature)
     .replace(/^\(alias\) /, '')
-    .replace(/\nimport ([\w$]+)(?: = [\w$.]+)?$/, '');
+    .replace(/\n(?:import|export) ([\w$]+)(?: = [\w$.]+)?$/, '');
 }
 
 /** Reads the doc comments of what is used at `offset`. */

@@ -47,6 +47,8 @@ describe('completion', () => {
 
   it('says kinds and signatures', () => {
     expect(notebook.complete('add').completions[0]).toMatchObject({ text: 'add', kind: 'function' });
+    const kinds = ['assay.zeros', 'assay.Random'].map((code) => notebook.complete(code).completions[0]?.kind);
+    expect(kinds).toEqual(['function', 'class']);
     const [first] = notebook.complete('records[0].al').completions;
     expect(first).toEqual({ text: 'alpha', kind: 'property', signature: 'alpha: number' });
   });
