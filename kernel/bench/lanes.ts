@@ -68,7 +68,7 @@ function formsOf(op: string, backend: BackendName): Form[] {
 }
 
 /** Changes the number of threads; new ones are started by a first call and need a moment until they take part. */
-async function useThreads(count: number, call: () => unknown): Promise<void> {
+export async function useThreads(count: number, call: () => unknown): Promise<void> {
   if (threadsInUse() === count) return;
   setThreads(count);
   if (count === 1) return;

@@ -9,10 +9,12 @@ import { currentGpu } from '../../lib/gpu/device.js';
 import { writeAtomic } from '../../lib/tasks/files.js';
 import { BACKENDS, type BackendName } from '../../lib/tensor/backend.js';
 import { add, benchFixed, wants, type Plan } from '../bench/fixed.js';
+import { MOE, MOE_SHAPES, MOE_TOKENS, sweepMoe } from '../bench/moe.js';
 import { openC } from '../bench/opponents/c.js';
 import type { Opponents } from '../bench/opponents/opponent.js';
 import { openTorch } from '../bench/opponents/torch.js';
-import { line } from '../bench/rows.js';
+import type { SweepOptions } from '../bench/lanes.js';
+import { line, type BenchRow } from '../bench/rows.js';
 import { runSweep, SWEEPS } from '../bench/sweep.js';
 import {
   markdown,
@@ -66,6 +68,7 @@ Times are medians of up to seven samples. Other work on the machine makes them l
 A sweep times every form of ${SWEEPS.map(({ op }) => op).join(', ')} over T = 256, 512, ... side by side, forward, forward and
 backward, and single steps, and adds growth exponents, ratios, and the share of a copy's bandwidth. A series ends
 where a tensor would be above 1 GiB, a sixteenth of memory or a GPU's binding, or where a call would take too long.
+Then ${MOE}, a mixture of experts over T = ${MOE_TOKENS.join(', ')} tokens, experts E and choices K, and the sum over all experts.
 
   --sweep          sweep instead of the fixed rows
   --opponents      beside it C (gcc, cc or clang) and PyTorch (ASSAY_PYTHON, python3), where they are
@@ -171,21 +174,64 @@ async function openOpponents(plan: Plan, root: string): Promise<Opponents> {
   };
 }
 
+function openMoeOpponents(plan: Plan, root: string): Promise<Opponents> {
+  const script = join(root, 'kernel', 'bench', 'opponents', 'mixture_of_experts.py');
+  const program = { forms: ['loop', 'sorted'], sizes: ['T', 'E', 'K', 'D', 'F'] };
+  return openTorch(script, plan.threads, { signal: plan.signal, program });
+}
+
+/** Does the filter match a row of ours in the sweep of the mixture of experts? */
+function wantsMoe(plan: Plan): boolean {
+  const dims = MOE_SHAPES.flatMap((shape) => MOE_TOKENS.map((T) => ({ T, ...shape })));
+  return dims.some((d) =>
+    plan.backends.some((backend) =>
+      ['forward', 'forward+backward'].some((direction) => wants(plan, MOE, 'grouped', backend, direction, d)),
+    ),
+  );
+}
+
 async function benchSweeps(plan: Plan, values: Values, root: string): Promise<void> {
-  const opponents = values.opponents ? await openOpponents(plan, root) : undefined;
+  const options = {
+    ...{ backends: plan.backends, threads: plan.threads },
+    callSeconds: positiveNumber('--max-seconds', values['max-seconds']) ?? CALL_SECONDS,
+    totalSeconds: positiveNumber('--total-seconds', values['total-seconds']) ?? TOTAL_SECONDS,
+    wants: ({ op, form, backend, direction, dims }: Wanted) =>
+      wants(plan, op, form, backend, direction, dims),
+    onRow: (row: BenchRow) => add(plan, row),
+    onStop: (text: string) => addNote(plan, text),
+    onRed: (text: string) => void plan.red.push(text),
+    signal: plan.signal,
+  };
+  await against(
+    plan,
+    values,
+    () => openOpponents(plan, root),
+    async (opponents) => {
+      for (const sweep of SWEEPS) await runSweep(sweep, { ...options, opponents });
+    },
+  );
+  if (wantsMoe(plan))
+    await against(
+      plan,
+      values,
+      () => openMoeOpponents(plan, root),
+      (opponents) => sweepMoe({ ...options, opponents }),
+    );
+}
+
+type Wanted = Parameters<SweepOptions['wants']>[0];
+
+/** Runs a sweep beside other programs, where they are asked for. */
+async function against(
+  plan: Plan,
+  values: Values,
+  open: () => Promise<Opponents>,
+  run: (opponents: Opponents['list']) => Promise<void>,
+): Promise<void> {
+  const opponents = values.opponents ? await open() : undefined;
   for (const note of opponents?.notes ?? []) addNote(plan, note);
   try {
-    for (const sweep of SWEEPS)
-      await runSweep(sweep, {
-        ...{ backends: plan.backends, threads: plan.threads, opponents: opponents?.list ?? [] },
-        callSeconds: positiveNumber('--max-seconds', values['max-seconds']) ?? CALL_SECONDS,
-        totalSeconds: positiveNumber('--total-seconds', values['total-seconds']) ?? TOTAL_SECONDS,
-        wants: ({ op, form, backend, direction, dims }) => wants(plan, op, form, backend, direction, dims),
-        onRow: (row) => add(plan, row),
-        onStop: (text) => addNote(plan, text),
-        onRed: (text) => plan.red.push(text),
-        signal: plan.signal,
-      });
+    await run(opponents?.list ?? []);
   } finally {
     opponents?.dispose();
   }

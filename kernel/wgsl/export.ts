@@ -126,7 +126,7 @@ function headerText(op: OperatorRecord, form: string, commit: string, licence: s
 
 /** The section on deviations of a family's page, without its links. */
 async function familyDeviations(root: string, id: string): Promise<string> {
-  const page = join(root, 'lib/families', id, 'README.md');
+  const page = join(root, 'lib/families', id.split('/')[0], 'README.md');
   const text = id.startsWith('ops/') || !existsSync(page) ? '' : await readFile(page, 'utf8');
   const section = /^## Deviations\n+([\s\S]*?)(?=\n## |$(?![\s\S]))/m.exec(text)?.[1] ?? '';
   return section.trim().replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');

@@ -17,7 +17,7 @@ export interface RecordSite {
 export function recordSites(program: ts.Program): Map<string, RecordSite> {
   const found = new Map<string, RecordSite>();
   for (const file of program.getSourceFiles()) {
-    if (!/\/lib\/(ops|families)\/[^/]+\/index\.ts$/.test(file.fileName.replaceAll('\\', '/'))) continue;
+    if (!/\/lib\/(ops|families)\/.+\.ts$/.test(file.fileName.replaceAll('\\', '/'))) continue;
     const makers = new Map<string, string>();
     for (const statement of file.statements)
       if (ts.isFunctionDeclaration(statement) && statement.name) {

@@ -1,12 +1,11 @@
 /** The typed, documented part of a launch file, written from the operator's record. */
 import type { InputSpec, OperatorRecord, ParameterSpec } from '../../lib/tensor/record.js';
 
-/** `ops/rms-norm` becomes `RmsNorm`. */
+/** `ops/rms-norm` becomes `RmsNorm`, `moe-routing/plan` `MoeRoutingPlan`. */
 export function typeName(id: string): string {
   return id
-    .split('/')
-    .at(-1)!
-    .split('-')
+    .replace(/^ops\//, '')
+    .split(/[/-]/)
     .map((w) => w[0].toUpperCase() + w.slice(1))
     .join('');
 }

@@ -3,6 +3,7 @@ export * from './structure/index.js';
 export * from './map/index.js';
 export * from './reduce/index.js';
 export * from './matmul/index.js';
+export * from './grouped-matmul/index.js';
 export * from './index/index.js';
 export * from './softmax/index.js';
 export * from './norm/index.js';

@@ -1,5 +1,6 @@
 /** Papers, their claims, and what runs say about them. */
 import { ArgumentError, show } from '../core/errors.js';
+import { bigmac } from './bigmac/index.js';
 import { chinchillaPaper } from './chinchilla/index.js';
 import { chinchillaReplication } from './chinchilla-replication/index.js';
 import { kaplanScalingLaws } from './kaplan-scaling-laws/index.js';
@@ -8,6 +9,8 @@ import { mamba } from './mamba/index.js';
 import { overTrainingPaper } from './over-training/index.js';
 import type { Experiment, Paper } from './paper.js';
 import { pythia } from './pythia/index.js';
+import { speculativeMoe } from './speculative-moe/index.js';
+import { videollmMod } from './videollm-mod/index.js';
 
 export * from './ledger/index.js';
 export type {
@@ -57,6 +60,9 @@ export const papers = {
   pythia,
   'kaplan-scaling-laws': kaplanScalingLaws,
   'languini-kitchen': languiniKitchen,
+  bigmac,
+  'speculative-moe': speculativeMoe,
+  'videollm-mod': videollmMod,
 } satisfies Record<string, Paper>;
 
 /** All papers in order of their slugs. */

@@ -70,7 +70,7 @@ export function claimFigure(
     const log = swept.every((m) => m.value > 0) && swept.some((m) => m.value > 1);
     return {
       ...shared,
-      x: { label: picture?.x ?? 'tokens T', log: true },
+      x: { label: picture?.x ?? 'tokens T', log: swept.every((m) => (m.at as number) > 0) },
       y: { ...y, log },
       series: [...armsOf(swept).map((arm) => sweepSeries(arm, swept)), ...levels],
     };

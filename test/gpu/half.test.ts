@@ -14,6 +14,7 @@ import type {
 } from '../../lib/tensor/operator.js';
 import { tensor, Tensor } from '../../lib/tensor/tensor.js';
 import { binaryGpu, unaryGpu } from '../../lib/ops/map/gpu.js';
+import { groupedMatmulGpu, groupedOuterGpu } from '../../lib/ops/grouped-matmul/gpu.js';
 import { matmulGpu } from '../../lib/ops/matmul/gpu.js';
 import { rmsNormGpu } from '../../lib/ops/norm/gpu.js';
 import { sumGpu } from '../../lib/ops/reduce/gpu.js';
@@ -128,6 +129,26 @@ describe.skipIf(missing !== '')(
       expect([...(await wide.data())]).toEqual([...x.values.slice(12, 17)]);
       const whole = castGpu.forward(makeCall({ x: wide }, {}, { dtype: 'i32' })).y!;
       expect([...(await whole.data())]).toEqual([...x.values.slice(12, 17)].map((v) => Math.trunc(v) + 0));
+    });
+
+    it('grouped matmul and grouped outer products', async () => {
+      const [N, D, F, E] = [41, 33, 21, 3];
+      const bounds = [0, 17, 17, 40];
+      const offsets = tensor(Int32Array.from(bounds), { device: 'gpu' });
+      const [a, b, w] = [draw([N, D]), draw([N, F]), draw([E, D, F])];
+      const [y, outer] = [new Float64Array(N * F), new Float64Array(E * D * F)];
+      for (let e = 0; e < E; e++)
+        for (let i = bounds[e]; i < bounds[e + 1]; i++)
+          for (let d = 0; d < D; d++)
+            for (let f = 0; f < F; f++) {
+              y[i * F + f] += a.values[i * D + d] * w.values[(e * D + d) * F + f];
+              outer[(e * D + d) * F + f] += a.values[i * D + d] * b.values[i * F + f];
+            }
+      const dims = { N, D, F, E };
+      const params = { transpose: false };
+      const call = makeCall({ rows: a.t, weights: w.t, offsets }, dims, params);
+      await check(groupedMatmulGpu, call, 'y', y);
+      await check(groupedOuterGpu, makeCall({ a: a.t, b: b.t, offsets }, dims), 'y', outer);
     });
 
     it('matmul, softmax and rms-norm', async () => {

@@ -39,7 +39,16 @@ const CASES: Record<string, Omit<Case, 'name'>[]> = {
   ],
   'ops/scatter-add': [{ dims: {}, shapes: { updates: [131, 3], ids: [131] }, params: { rows: 7 } }],
   'ops/argsort': [{ dims: {}, shapes: { x: [2, 197] }, params: { descending: true } }],
-  'ops/top-k': [{ dims: {}, shapes: { x: [2, 300] }, params: { k: 64 } }],
+  'ops/top-k': [
+    { dims: {}, shapes: { x: [2, 300] }, params: { k: 64 } },
+    { dims: {}, shapes: { x: [3, 4100] }, params: { k: 300 } },
+  ],
+  'ops/grouped-matmul': [
+    { dims: { N: 129, D: 16 }, shapes: { weights: [7, 16, 64], offsets: [8] } },
+    { dims: { N: 16, D: 33 }, shapes: { weights: [1, 65, 33], offsets: [2] }, params: { transpose: true } },
+    { dims: { N: 700, D: 3 }, shapes: { weights: [600, 3, 2], offsets: [601] } },
+  ],
+  'ops/grouped-outer': [{ dims: { N: 131, D: 65, F: 64 }, shapes: { offsets: [6] } }],
   'ops/cumsum': [{ dims: {}, shapes: { x: [2, 197, 3] }, params: { axis: 1, reverse: true } }],
   'ops/layer-norm': [{ dims: { D: 5 }, shapes: { x: [197, 5] }, with: ['weight', 'bias'] }],
   'ops/causal-conv1d': [{ dims: { B: 2, T: 131, D: 3, W: 4 }, with: ['bias', 'state'] }],

@@ -1,4 +1,4 @@
-/** The scan in PyTorch, in a process of its own that answers lines with lines. */
+/** A program in PyTorch, in a process of its own that answers lines with lines. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { CancelledError } from '../../../lib/core/errors.js';
@@ -6,7 +6,13 @@ import type { Dims } from '../../../lib/core/shape.js';
 import type { Sampler } from '../measure.js';
 import { samplesFor, type Opponent, type Opponents } from './opponent.js';
 
-const FORMS = ['loop', 'published'];
+/** What a program computes: its forms, and the sizes a request names. */
+export interface TorchProgram {
+  forms: readonly string[];
+  sizes: readonly string[];
+}
+
+const SCAN: TorchProgram = { forms: ['loop', 'published'], sizes: ['B', 'T', 'D', 'N'] };
 const SHORTEST_SAMPLE_MS = 5;
 /** Relative difference from double precision above which a form is not an opponent. */
 const TOLERANCE = 1e-5;
@@ -71,12 +77,19 @@ async function start(
   return undefined;
 }
 
-function opponent(server: Server, form: string, threads: number, signal: AbortSignal | undefined): Opponent {
+function opponent(
+  server: Server,
+  form: string,
+  names: readonly string[],
+  threads: number,
+  signal: AbortSignal | undefined,
+): Opponent {
   const ask = async (dims: Dims, direction: string, calls: number): Promise<number> => {
     if (signal?.aborted) throw new CancelledError('bench: cancelled');
-    const { B, T, D, N } = dims;
+    const sizes = Object.fromEntries(names.map((name) => [name, dims[name]]));
     const answer = await server.ask<{ ms?: number; error?: string }>({
-      ...{ B, T, D, N, form, direction, threads, calls },
+      ...sizes,
+      ...{ form, direction, threads, calls },
     });
     if (answer.ms === undefined) throw new Error(answer.error);
     return answer.ms;
@@ -96,13 +109,17 @@ function opponent(server: Server, form: string, threads: number, signal: AbortSi
   };
 }
 
-/** Starts the first Python that has PyTorch (ASSAY_PYTHON first); its two forms are opponents at every thread count. */
+/** Starts the first Python that has PyTorch (ASSAY_PYTHON first); the forms are opponents at every thread count. */
 export async function openTorch(
   script: string,
   threads: readonly number[],
-  options: { candidates?: readonly (readonly string[])[]; signal?: AbortSignal } = {},
+  options: {
+    candidates?: readonly (readonly string[])[];
+    signal?: AbortSignal;
+    program?: TorchProgram;
+  } = {},
 ): Promise<Opponents> {
-  const { candidates = pythons(), signal } = options;
+  const { candidates = pythons(), signal, program = SCAN } = options;
   const started = await start(script, candidates);
   if (!started) {
     const tried = candidates.map((words) => words.join(' ')).join(', ');
@@ -123,6 +140,8 @@ export async function openTorch(
       dispose: () => undefined,
     };
   }
-  const list = threads.flatMap((count) => FORMS.map((form) => opponent(server, form, count, signal)));
+  const list = threads.flatMap((count) =>
+    program.forms.map((form) => opponent(server, form, program.sizes, count, signal)),
+  );
   return { list, notes: [about], dispose };
 }

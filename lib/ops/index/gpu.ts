@@ -1,4 +1,4 @@
-/** Indexing on the GPU: gather, deterministic scatter-add, top-k and a stable argsort by counting. */
+/** Indexing on the GPU: gather, deterministic scatter-add and a stable argsort by counting. */
 import { bitsType, dispatch, floatType, gpuEmpty } from '../../gpu/dispatch.js';
 import { allocate, type Implementation } from '../../tensor/operator.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -61,29 +61,6 @@ export const scatterAddGpu: Implementation = {
     });
     sorted.dispose();
     return { y };
-  },
-};
-
-export const topKGpu: Implementation = {
-  forward: (call) => {
-    const x = call.in.x!;
-    const n = call.dims.D;
-    const k = call.params.k as number;
-    const shape = [...x.shape.slice(0, -1), k];
-    const values = allocate(call, shape);
-    const indices = allocate(call, shape, 'i32');
-    const rows = x.size / n;
-    const defs = { F: floatType(call.op.id, x) };
-    dispatch({
-      where: call.op.id,
-      kernel: 'ops/index/top-k',
-      defs,
-      tensors: { x, values, indices },
-      params: { rows, n, k },
-      rows,
-      work: x.size * k * 2,
-    });
-    return { values, indices };
   },
 };
 

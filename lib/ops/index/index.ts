@@ -2,12 +2,12 @@
 import { ArgumentError } from '../../core/errors.js';
 import { sizeOf, type Dims, type Shape } from '../../core/shape.js';
 import { defineOperator, type Call } from '../../tensor/operator.js';
-import { full, tensor, type Tensor } from '../../tensor/tensor.js';
-import { compare, where } from '../map/index.js';
-import { sum } from '../reduce/index.js';
-import { broadcastTo, reshape } from '../structure/index.js';
-import { argsortGpu, gatherGpu, scatterAddGpu, topKGpu } from './gpu.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { reshape } from '../structure/index.js';
+import { argsortGpu, gatherGpu, scatterAddGpu } from './gpu.js';
+import { place } from './place.js';
 import * as reference from './reference.js';
+import { topKGpu, topKHost } from './top-k.js';
 import { gatherWasm, scatterAddWasm } from './wasm.js';
 
 /** Ids are checked on the host; on a GPU kernels stay inside the table, since a readback would stall every step. */
@@ -114,38 +114,31 @@ const topKOp = defineOperator({
     { name: 'values', shape: '*', doc: '[..., k]' },
     { name: 'indices', shape: '*', doc: 'i32 [..., k]', differentiable: false },
   ],
-  parameters: { k: { type: 'integer', default: 1, minimum: 1, maximum: 64, doc: 'how many' } },
+  parameters: { k: { type: 'integer', default: 1, minimum: 1, doc: 'how many, at most D' } },
   check: (call) => {
     if ((call.params.k as number) > call.dims.D)
       throw new ArgumentError(`ops/top-k: k must be <= ${call.dims.D}, got ${String(call.params.k)}`);
   },
-  forms: { reference: { cpu: { forward: reference.topK } }, parallel: { webgpu: topKGpu } },
-  // dx_i = sum_j [i = indices_j] dy_j
-  gradient: (call) => {
-    const { indices } = call.out;
-    const dy = call.grad.values!;
-    const lanes = tensor(
-      Int32Array.from({ length: call.dims.D }, (_, i) => i),
-      { device: indices.device },
-    );
-    const shape = [...indices.shape, call.dims.D];
-    const chosen = compare(
-      broadcastTo(reshape(indices, [...indices.shape, 1]), shape),
-      'eq',
-      broadcastTo(lanes, shape),
-    );
-    const spread = broadcastTo(reshape(dy, [...dy.shape, 1]), shape);
-    return { x: sum(where(chosen, spread, full([], 0, { dtype: dy.dtype, device: dy.device })), -2) };
+  forms: {
+    reference: { cpu: { forward: reference.topK } },
+    parallel: { cpu: { forward: topKHost }, webgpu: topKGpu },
   },
+  gradient: (call) => ({ x: place(call.grad.values!, call.out.indices, call.dims.D) }),
   ...cost,
   cases: [
     { name: 'rows', dims: { D: 17 }, shapes: { x: [3, 17] }, params: { k: 4 } },
     { name: 'all', dims: { D: 5 }, shapes: { x: [5] }, params: { k: 5 } },
+    { name: 'many', dims: { D: 301 }, shapes: { x: [2, 301] }, params: { k: 65 } },
+    { name: 'all-of-many', dims: { D: 515 }, shapes: { x: [515] }, params: { k: 515 } },
   ],
   sources: ['definition'],
 });
 
-/** The k largest of the last axis and their i32 indices. NaN counts as the largest. */
+/**
+ * The k largest of the last axis [..., D], largest first, and their i32 indices: [..., k] each, 1 <= k <= D. Among equals
+ * the lower index comes first; -0 and 0 are equal; NaN counts as positive infinity. The same on every backend.
+ * @throws ArgumentError for a k above D
+ */
 export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
   const { values, indices } = topKOp({ x }, { k });
   return { values, indices };

@@ -28,7 +28,7 @@ export const scatterAdd: Kernel = (call) => {
 };
 
 /** Row indices ordered by value; equal values keep their order; NaN counts as the largest. */
-function order(row: ArrayLike<number>, descending: boolean): number[] {
+export function order(row: ArrayLike<number>, descending: boolean): number[] {
   const key = (i: number) => (row[i] !== row[i] ? Infinity : row[i]);
   const indices = Array.from({ length: row.length }, (_, i) => i);
   return indices.sort((i, j) => {

@@ -4,7 +4,7 @@
  */
 
 export const KINDS = ['identity', 'count', 'reanalysis', 'behaviour', 'timing', 'model'] as const;
-/** identity and count are exact; reanalysis uses published data; behaviour and model train; timing measures. */
+/** identity and count are exact; reanalysis uses published data; behaviour trains; model simulates; timing measures. */
 export type ClaimKind = (typeof KINDS)[number];
 
 export const SCOPES = ['S0', 'S1', 'S2', 'S3', 'S4'] as const;

@@ -73,6 +73,7 @@ describe.skipIf(!context)(`launch code that was taken home ${reason}`, { timeout
     ['ops/rope', 'parallel'],
     ['ops/slice', 'parallel'],
     ['ops/top-k', 'parallel'],
+    ['ops/grouped-matmul', 'parallel'],
     ['softmax-attention', 'chunk'],
     ['softmax-attention', 'parallel'],
     ['selective-scan', 'recurrent'],
