@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { dispatch } from '../../kernel/cli/main.js';
@@ -60,7 +60,7 @@ describe('commands in the pages', () => {
       ops: (name) => assay.operators().some((op) => op.record.id === name),
       eval: (name) => assay.operators().some((op) => op.record.id === name),
       cite: (name) => assay.listPapers().some((paper) => paper.claims.some((claim) => claim.id === name)),
-      run: (name) => existsSync(join(root, name)),
+      run: (name) => existsSync(join(root, name.includes('*') ? dirname(name) : name)),
     };
     const wrong = commands.filter(({ words: [verb, name] }) => {
       const placeholder = name === undefined || /^[A-Z]+(\.|$)/.test(name) || name.startsWith('--');

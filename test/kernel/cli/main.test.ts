@@ -81,7 +81,7 @@ describe('wrong use', () => {
     [['run', 'a.txt'], /must end in \.ipynb/],
     [['run', 'a.ipynb', '--timeout', '0'], /--timeout must be a number above 0/],
     [['run', 'notebooks/start.ipynb', '--out', 'notebooks'], /--out must be another folder/],
-    [['jupyter'], /say install or uninstall/],
+    [['jupyter'], /say install, uninstall or bench/],
     [['jupyter', 'install', '--sys-prefix', '--prefix', 'x'], /exclude each other/],
   ])('%j is answered', async (args, message) => {
     const { code, stderr } = await assay(args);

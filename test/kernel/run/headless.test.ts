@@ -145,14 +145,21 @@ describe.skipIf(!tslab)(
       expect(result.failure?.reason).toBe('interrupted');
     });
 
-    it('runs the start notebook and leaves its source as it is', { timeout: 240_000 }, async () => {
-      const file = join(root, 'notebooks', 'start.ipynb');
-      const before = readFileSync(file, 'utf8');
-      const book = JSON.parse(before) as Notebook;
-      const result = await run(book, 120_000, { folder: join(root, 'notebooks') });
-      expect(result.failure).toBeUndefined();
-      expect(readFileSync(file, 'utf8')).toBe(before);
-      expect(JSON.stringify(book)).toBe(JSON.stringify(JSON.parse(before)));
-    });
+    it(
+      'runs the library cells of the start notebook and leaves its source as it is',
+      { timeout: 240_000 },
+      async () => {
+        const file = join(root, 'notebooks', 'start.ipynb');
+        const before = readFileSync(file, 'utf8');
+        const book = JSON.parse(before) as Notebook;
+        const result = await run(book, 120_000, {
+          folder: join(root, 'notebooks'),
+          leaveOut: ['assay-kernel'],
+        });
+        expect(result.failure).toBeUndefined();
+        expect(readFileSync(file, 'utf8')).toBe(before);
+        expect(JSON.stringify(book)).toBe(JSON.stringify(JSON.parse(before)));
+      },
+    );
   },
 );

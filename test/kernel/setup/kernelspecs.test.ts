@@ -145,7 +145,13 @@ describe('assay jupyter', () => {
       const prefix = join(folder, 'listed');
       const share = join(prefix, 'share', 'jupyter');
       const listed = (): string | undefined => {
-        const env = { ...process.env, JUPYTER_DATA_DIR: data, JUPYTER_PATH: share };
+        // The environment's own kernels would come first, and set-up has registered this one there.
+        const env = {
+          ...process.env,
+          JUPYTER_DATA_DIR: data,
+          JUPYTER_PATH: share,
+          JUPYTER_PREFER_ENV_PATH: '0',
+        };
         const list = ['-m', 'jupyter_client.kernelspecapp', 'list', '--json'];
         const { stdout } = spawnSync(python ?? '', list, { encoding: 'utf8', env });
         const { kernelspecs } = JSON.parse(stdout) as {
@@ -168,7 +174,7 @@ describe('assay jupyter', () => {
   it.each([
     [['install', '--user', '--sys-prefix'], /exclude each other/],
     [['install', '--kernel', 'python'], /--kernel must be assay, tslab or both, got "python"/],
-    [['list'], /say install or uninstall/],
+    [['list'], /say install, uninstall or bench/],
   ])('%j is wrong use', async (args, message) => {
     expect(await assay('jupyter', ...args)).toMatchObject({
       code: 2,
