@@ -8,17 +8,22 @@ const IDLE_MS = 150;
 /** So much garbage is collected even between two cells of a notebook that runs on and on. */
 const TOO_MUCH = 24 * 1024 * 1024;
 
-/** Collects garbage when the thread has nothing else to do, long before V8 would. */
-export class Heap {
-  private readonly collect: () => void;
-  private live = 0;
-  private timer: NodeJS.Timeout | undefined;
+let collector: (() => void) | undefined;
 
-  constructor() {
+/** A full collection, now: some tens of milliseconds. */
+export function collectGarbage(): void {
+  if (!collector) {
     // The flag matters to contexts made after it, of which there is this one.
     setFlagsFromString('--expose-gc');
-    this.collect = runInNewContext('gc') as () => void;
+    collector = runInNewContext('gc') as () => void;
   }
+  collector();
+}
+
+/** Collects garbage when the thread has nothing else to do, long before V8 would. */
+export class Heap {
+  private live = 0;
+  private timer: NodeJS.Timeout | undefined;
 
   /** To be called after every answer. */
   answered(): void {
@@ -30,7 +35,7 @@ export class Heap {
   }
 
   private run(): void {
-    this.collect();
+    collectGarbage();
     this.live = getHeapStatistics().used_heap_size;
   }
 }

@@ -4,6 +4,7 @@ import type { Diagnostic } from '../threads/types-messages.js';
 import { MOST_SHOWN, placeOf, toDiagnostic, type NameFile, type Shown } from './diagnostics.js';
 import { floatingPromises } from './floating.js';
 import { makeFooter, makeHeader } from './header.js';
+import { collectGarbage } from './heap.js';
 import { Host, slashed, wantsImplicitAny } from './host.js';
 import { declaredNames, usedNames } from './names.js';
 import { parse, type CellText } from './parse.js';
@@ -26,11 +27,13 @@ export class Service {
   private readonly registry: FileRegistry;
   private readonly folder: string;
   private readonly lenient: boolean;
+  private slotsKnown: number;
 
   constructor(root: string, folder: string) {
     this.folder = slashed(folder);
     this.lenient = !wantsImplicitAny(this.folder);
     this.slots = new Slots(this.folder);
+    this.slotsKnown = this.slots.size;
     this.host = new Host(slashed(root), this.folder, this.slots);
     this.registry = new FileRegistry(this.host.settings);
     this.language = ts.createLanguageService(this.host, this.registry);
@@ -56,9 +59,20 @@ export class Service {
 
   program(): ts.Program {
     this.host.refresh();
+    if (this.slots.size !== this.slotsKnown) this.startOver();
     const program = this.language.getProgram();
     if (!program) throw new Error('types: the compiler must make a program, got none');
     return program;
+  }
+
+  /**
+   * With other files the compiler makes every part of the program anew. Two programs side by side would raise the
+   * process's memory for good, so the old one goes first.
+   */
+  private startOver(): void {
+    this.slotsKnown = this.slots.size;
+    this.language.cleanupSemanticCache();
+    collectGarbage();
   }
 
   /** A text being written, in the program for questions about it. It exports nothing: it may be cut off anywhere. */

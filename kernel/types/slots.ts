@@ -57,7 +57,8 @@ const PREFIX = '%cell-';
 
 export class Slots {
   private readonly cells = new Map<number, Cell>();
-  private size = FIRST_SLOTS;
+  /** How many files there are for cells. */
+  size = FIRST_SLOTS;
   private version = 0;
   private readonly versions = new Map<number, string>();
   private readonly byFile = new Map<string, number>();
