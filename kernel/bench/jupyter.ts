@@ -7,6 +7,8 @@ export interface BenchedKernel {
   readonly name: string;
   /** Its command; `{connection_file}` is filled in. */
   readonly argv: readonly string[];
+  /** Variables that its kernelspec sets. */
+  readonly env?: Record<string, string>;
 }
 
 export interface JupyterBenchOptions {
@@ -70,9 +72,9 @@ async function timeStarts(
 ): Promise<{ info: number[]; cell: number[] }[]> {
   const times = kernels.map(() => ({ info: [] as number[], cell: [] as number[] }));
   for (let round = 0; round < starts; round++) {
-    for (const [i, { argv, name }] of kernels.entries()) {
+    for (const [i, { argv, env, name }] of kernels.entries()) {
       const began = performance.now();
-      const client = await KernelClient.launch({ argv, cwd: folder });
+      const client = await KernelClient.launch({ argv, env, cwd: folder });
       times[i].info.push(performance.now() - began);
       await run(client, name, '1+1');
       times[i].cell.push(performance.now() - began);
@@ -90,7 +92,7 @@ async function timeCells(
   const clients: KernelClient[] = [];
   const times = kernels.map(() => ({ result: [] as number[], declaration: [] as number[] }));
   try {
-    for (const { argv } of kernels) clients.push(await KernelClient.launch({ argv, cwd: folder }));
+    for (const { argv, env } of kernels) clients.push(await KernelClient.launch({ argv, env, cwd: folder }));
     for (const [i, client] of clients.entries())
       for (let k = 0; k < WARM_UP; k++)
         await run(client, kernels[i].name, `const warm${k} = ${k}; warm${k} + 1`);
@@ -111,10 +113,10 @@ async function timeCells(
 
 /** Resident bytes of the kernel after 50 declarations and after all. */
 async function sessionMemory(
-  { argv, name }: BenchedKernel,
+  { argv, env, name }: BenchedKernel,
   { memoryCells, folder, progress }: JupyterBenchOptions,
 ): Promise<[number, number] | undefined> {
-  const client = await KernelClient.launch({ argv, cwd: folder });
+  const client = await KernelClient.launch({ argv, env, cwd: folder });
   try {
     let early: number | undefined;
     for (let k = 0; k < memoryCells; k++) {

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { benchJupyter, jupyterTable, type BenchedKernel } from '../bench/jupyter.js';
+import { kernelEnvironment } from '../run/kernel-environment.js';
 import { parseVerbArgs, positiveNumber, UsageError, type VerbContext } from './verb.js';
 
 const text = { type: 'string' } as const;
@@ -20,7 +21,7 @@ export async function bench(args: string[], context: VerbContext): Promise<numbe
   const folder = mkdtempSync(join(context.root, '.assay', 'bench-'));
   process.env.ASSAY_HISTORY = 'off';
   try {
-    const rows = await benchJupyter(kernels(context.root), {
+    const rows = await benchJupyter(await kernels(context.root), {
       folder,
       rounds: positiveNumber('--rounds', values.rounds) ?? 50,
       starts: positiveNumber('--starts', values.starts) ?? 5,
@@ -36,13 +37,17 @@ export async function bench(args: string[], context: VerbContext): Promise<numbe
   }
 }
 
-function kernels(root: string): BenchedKernel[] {
+async function kernels(root: string): Promise<BenchedKernel[]> {
   const assay = join(root, 'kernel', 'jupyter.mjs');
   const tslab = join(root, '.assay', 'tslab', 'node_modules', 'tslab', 'bin', 'tslab');
   if (!existsSync(tslab))
     throw new Error('tslab is not installed: run `node kernel/setup.mjs setup` (or `npm test`) once');
   return [
-    { name: 'assay', argv: [process.execPath, assay, '{connection_file}'] },
+    {
+      name: 'assay',
+      argv: [process.execPath, assay, '{connection_file}'],
+      env: await kernelEnvironment(root),
+    },
     {
       name: 'tslab',
       argv: [

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KernelClient } from './kernel-client.js';
+import { kernelEnvironment } from './kernel-environment.js';
 import type { KernelOutput } from './notebook.js';
 import { endOf, outputOf, type CellEnd, type NotebookKernel } from './notebook-kernel.js';
 
@@ -22,7 +23,7 @@ export async function openAssay({ root, folder, entry }: AssayKernelOptions): Pr
   const client = await KernelClient.launch({
     entry: entry ?? kernelEntry(root),
     cwd: folder,
-    env: headlessEnvironment(process.env),
+    env: { ...(await kernelEnvironment(root)), ...headlessEnvironment(process.env) },
   });
   return new AssayKernel(client);
 }

@@ -45,11 +45,13 @@ export function labArguments(facts: {
 }): string[];
 export interface Kernelspec {
   argv: string[];
+  env?: Record<string, string>;
   display_name: string;
   language: string;
   interrupt_mode: 'message' | 'signal';
   metadata?: Record<string, unknown>;
 }
+export const KERNEL_ENVIRONMENT: Record<string, string>;
 export function assayKernelspec(node: string, root: string, join: Join): Kernelspec;
 export function jupyterDataFolder(
   facts: { platform: string; env: Record<string, string | undefined>; home: string },

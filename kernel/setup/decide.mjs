@@ -181,10 +181,17 @@ export function tslabKernelspec(node, tslabFolder, join) {
   };
 }
 
+/**
+ * For glibc, which otherwise keeps for good what V8's compilers free: without these a session of 1,000 cells grows
+ * by a third instead of a sixth. Other systems ignore them; they count only from a process's start.
+ */
+export const KERNEL_ENVIRONMENT = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
+
 /** The project's own kernel: this Node, with the entry that says what is missing. */
 export function assayKernelspec(node, root, join) {
   return {
     argv: [node, join(root, 'kernel', 'jupyter.mjs'), '{connection_file}'],
+    env: KERNEL_ENVIRONMENT,
     display_name: 'TypeScript (Assay)',
     language: 'typescript',
     interrupt_mode: 'message',

@@ -3,11 +3,13 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { KernelClient } from '../../kernel/run/kernel-client.js';
+import { KERNEL_ENVIRONMENT } from '../../kernel/setup/decide.mjs';
 import { root } from '../structure/support.js';
 import { kernelDist } from '../support/kernel-dist.js';
 
 const entry = join(kernelDist(), 'kernel', 'user', 'main.js');
-const launch = () => KernelClient.launch({ entry, cwd: root, env: { ASSAY_HISTORY: 'off' } });
+const env = { ...KERNEL_ENVIRONMENT, ASSAY_HISTORY: 'off' };
+const launch = () => KernelClient.launch({ entry, cwd: root, env });
 const open: KernelClient[] = [];
 
 afterEach(async () => {
