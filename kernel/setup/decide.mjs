@@ -182,8 +182,8 @@ export function tslabKernelspec(node, tslabFolder, join) {
 }
 
 /**
- * For glibc, which otherwise keeps for good what V8's compilers free: without these a session of 1,000 cells grows
- * by a third instead of a sixth. Other systems ignore them; they count only from a process's start.
+ * For glibc, which otherwise keeps for good what V8's compilers free: a session's memory stays about 30 MB lower.
+ * Other systems ignore them; they count only from a process's start.
  */
 export const KERNEL_ENVIRONMENT = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
 

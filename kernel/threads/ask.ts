@@ -32,7 +32,7 @@ export class Asker<Request extends { type: string }, Answers> {
   ask<R extends Request>(question: R): Promise<Answers[R['type'] & keyof Answers]> {
     const ask = this.next++;
     return new Promise((resolve, reject) => {
-      this.open.set(ask, { resolve: resolve as (value: unknown) => void, reject });
+      this.open.set(ask, { resolve, reject });
       this.port.postMessage({ ask, question } satisfies Question);
     });
   }

@@ -3,9 +3,10 @@ import { workerData } from 'node:worker_threads';
 import { answer } from '../threads/ask.js';
 import type { TypesThreadData } from '../threads/messages.js';
 import type { TypesRequest } from '../threads/types-messages.js';
-import { Heap } from './heap.js';
+import { Heap, limitOptimiser } from './heap.js';
 import { TypesThread } from './types-thread.js';
 
+limitOptimiser();
 const data = workerData as TypesThreadData;
 const heap = new Heap();
 const thread = new TypesThread(data);
