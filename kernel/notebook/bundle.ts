@@ -27,11 +27,6 @@ export function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
-/** Text safe inside HTML. */
-export function escapeHtml(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
-}
-
 /** Is it drawn by a renderer that keeps its first picture when the same entry is updated? */
 export function keepsFirstPicture({ data }: Bundle): boolean {
   return PLOTLY in data;

@@ -1,6 +1,7 @@
 /** How far a loop is: one line and a bar in the notebook, one line of text where nothing renders. */
 import { ArgumentError, show } from '../../lib/core/errors.js';
-import { escapeHtml, type Bundle } from './bundle.js';
+import { escapeHtml } from '../display/html.js';
+import type { Bundle } from './bundle.js';
 import { onAbort, Paced, systemClock, type Clock } from './clock.js';
 import { Entry } from './display.js';
 import { kernelHost, SHOWN } from './host.js';

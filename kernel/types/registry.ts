@@ -54,53 +54,26 @@ export class FileRegistry implements ts.DocumentRegistry {
     return { ...given, jsDocParsingMode: ts.JSDocParsingMode.ParseNone };
   }
 
-  acquireDocument(
-    fileName: string,
-    _settings: ts.CompilerOptions | ts.MinimalResolutionCacheHost,
-    snapshot: ts.IScriptSnapshot,
-    version: string,
-    kind?: ts.ScriptKind,
-    options?: ts.ScriptTarget | Options,
-  ): ts.SourceFile {
-    return this.acquire(fileName, snapshot, version, kind, options);
-  }
+  readonly acquireDocument: ts.DocumentRegistry['acquireDocument'] = (
+    file,
+    _settings,
+    snapshot,
+    version,
+    kind,
+    options,
+  ) => this.acquire(file, snapshot, version, kind, options);
 
-  acquireDocumentWithKey(
-    fileName: string,
-    _path: ts.Path,
-    _settings: ts.CompilerOptions | ts.MinimalResolutionCacheHost,
-    _key: ts.DocumentRegistryBucketKey,
-    snapshot: ts.IScriptSnapshot,
-    version: string,
-    kind?: ts.ScriptKind,
-    options?: ts.ScriptTarget | Options,
-  ): ts.SourceFile {
-    return this.acquire(fileName, snapshot, version, kind, options);
-  }
+  readonly acquireDocumentWithKey: ts.DocumentRegistry['acquireDocumentWithKey'] = (
+    file,
+    _path,
+    _settings,
+    _key,
+    ...rest
+  ) => this.acquire(file, ...rest);
 
-  updateDocument(
-    fileName: string,
-    _settings: ts.CompilerOptions | ts.MinimalResolutionCacheHost,
-    snapshot: ts.IScriptSnapshot,
-    version: string,
-    kind?: ts.ScriptKind,
-    options?: ts.ScriptTarget | Options,
-  ): ts.SourceFile {
-    return this.acquire(fileName, snapshot, version, kind, options);
-  }
-
-  updateDocumentWithKey(
-    fileName: string,
-    _path: ts.Path,
-    _settings: ts.CompilerOptions | ts.MinimalResolutionCacheHost,
-    _key: ts.DocumentRegistryBucketKey,
-    snapshot: ts.IScriptSnapshot,
-    version: string,
-    kind?: ts.ScriptKind,
-    options?: ts.ScriptTarget | Options,
-  ): ts.SourceFile {
-    return this.acquire(fileName, snapshot, version, kind, options);
-  }
+  /** A changed version is all an update means here. */
+  readonly updateDocument = this.acquireDocument;
+  readonly updateDocumentWithKey = this.acquireDocumentWithKey;
 
   getKeyForCompilationSettings(): ts.DocumentRegistryBucketKey {
     return 'cells' as ts.DocumentRegistryBucketKey;

@@ -11,13 +11,10 @@ A request holds T, E, K, D, F, form, direction (forward or forward+backward), th
 {"ms": milliseconds a call} or {"error": text}. The first line, unasked, names versions and the largest relative
 difference of outputs and gradients between the two forms and every expert on every token in double precision.
 """
-import json
-import platform
-import sys
-import time
-
 import torch
 from torch.nn.functional import silu
+
+from torch_server import serve, worst_difference
 
 
 def route(x, router, k):
@@ -87,49 +84,17 @@ def check():
     for form in FORMS.values():
         y, grads = both(form, [x.clone().requires_grad_() for x in tensors], 2, dy)
         for got, want in zip((y, *grads), (wanted, *gradients)):
-            error = (got.double() - want).pow(2).mean().sqrt() / want.pow(2).mean().sqrt()
-            if not torch.isfinite(error):
+            worst = worst_difference(worst, got, want)
+            if worst is None:
                 return None
-            worst = max(worst, error.item())
     return worst
 
 
-class Server:
-    """Keeps the tensors of the latest problem."""
-
-    def __init__(self):
-        self.key, self.made = None, None
-
-    def answer(self, request):
-        form, k, calls = FORMS[request["form"]], request["K"], request["calls"]
-        torch.set_num_threads(request["threads"])
-        key = [request[name] for name in "TEKDF"]
-        if key != self.key:
-            self.made = None
-            self.made, self.key = inputs(*key), key
-        tensors, dy = self.made
-        training = request["direction"] == "forward+backward"
-        leaves = [x.detach().requires_grad_(training) for x in tensors]
-        before = time.perf_counter()
-        for _ in range(calls):
-            if training:
-                both(form, leaves, k, dy)
-            else:
-                with torch.no_grad():
-                    form(*leaves, k)
-        return dict(ms=(time.perf_counter() - before) * 1e3 / calls)
-
-
-def main():
-    say = lambda document: print(json.dumps(document), flush=True)
-    say(dict(torch=torch.__version__, python=platform.python_version(), difference=check()))
-    server = Server()
-    for line in sys.stdin:
-        try:
-            say(server.answer(json.loads(line)))
-        except Exception as error:  # a problem too large must not end the run
-            say(dict(error=f"{type(error).__name__}: {error}"[:300]))
-
-
 if __name__ == "__main__":
-    main()
+    serve(
+        check,
+        key=lambda request: [request[name] for name in "TEKDF"],
+        make=inputs,
+        forward=lambda request, leaves: FORMS[request["form"]](*leaves, request["K"]),
+        both=lambda request, leaves, dy: both(FORMS[request["form"]], leaves, request["K"], dy),
+    )

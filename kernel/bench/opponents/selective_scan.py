@@ -11,12 +11,9 @@ A request holds B, T, D, N, form, direction (forward or forward+backward), threa
 {"ms": milliseconds a call} or {"error": text}. The first line, unasked, names versions and the largest relative
 difference of outputs and gradients between the two forms and a double-precision loop.
 """
-import json
-import platform
-import sys
-import time
-
 import torch
+
+from torch_server import serve, worst_difference
 
 SLAB = 1 << 18
 
@@ -119,52 +116,17 @@ def check():
         y, grads = both(form, [x.requires_grad_() for x in own], own_dy)
         for got, want in zip((y, *grads), (wanted, *gradients)):
             got = got.transpose(0, 1) if time_first and got.dim() == 3 else got
-            error = (got.double() - want).pow(2).mean().sqrt() / want.pow(2).mean().sqrt()
-            if not torch.isfinite(error):
+            worst = worst_difference(worst, got, want)
+            if worst is None:
                 return None
-            worst = max(worst, error.item())
     return worst
 
 
-class Server:
-    """Keeps the tensors of the latest problem."""
-
-    def __init__(self):
-        self.key, self.made = None, None
-
-    def prepare(self, form, sizes):
-        key = (form, *sizes)
-        if key != self.key:
-            self.made = None
-            self.made, self.key = arranged(form, *inputs(*sizes)), key
-        return self.made
-
-    def answer(self, request):
-        form, calls = request["form"], request["calls"]
-        torch.set_num_threads(request["threads"])
-        tensors, dy = self.prepare(form, [request[k] for k in "BTDN"])
-        training = request["direction"] == "forward+backward"
-        leaves = [x.detach().requires_grad_(training) for x in tensors]
-        before = time.perf_counter()
-        for _ in range(calls):
-            if training:
-                both(form, leaves, dy)
-            else:
-                with torch.no_grad():
-                    FORMS[form][0](*leaves)
-        return dict(ms=(time.perf_counter() - before) * 1e3 / calls)
-
-
-def main():
-    say = lambda document: print(json.dumps(document), flush=True)
-    say(dict(torch=torch.__version__, python=platform.python_version(), difference=check()))
-    server = Server()
-    for line in sys.stdin:
-        try:
-            say(server.answer(json.loads(line)))
-        except Exception as error:  # a problem too large must not end the run
-            say(dict(error=f"{type(error).__name__}: {error}"[:300]))
-
-
 if __name__ == "__main__":
-    main()
+    serve(
+        check,
+        key=lambda request: [request[name] for name in ("form", "B", "T", "D", "N")],
+        make=lambda form, *sizes: arranged(form, *inputs(*sizes)),
+        forward=lambda request, leaves: FORMS[request["form"]][0](*leaves),
+        both=lambda request, leaves, dy: both(request["form"], leaves, dy),
+    )

@@ -3,7 +3,7 @@ export { topKGate, type TopKGateOptions } from './gate.js';
 export { blockExperts, planDispatch } from './plan.js';
 export { planRows } from './sizes.js';
 export { combine, dispatch } from './dispatch.js';
-export type { DispatchOrder, DispatchPlan, OffsetBy, PlanOptions, Routing } from './types.js';
+export type { DispatchOrder, DispatchPlan, PlanOptions, Routing } from './types.js';
 export {
   batchPriority,
   deepseekGate,

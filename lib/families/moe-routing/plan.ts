@@ -136,18 +136,15 @@ const op = defineOperator({
  * expert keeps the first C and drops the others, and N = E C with region e at e C. Dropless nothing is dropped,
  * regions follow each other, each rounded up to `block` rows, and N is the bound of `planRows`. Nothing is read back.
  *
- * `offsetBy` names how libraries place the second choices in the order choice-major: behind the first choices that
- * were kept (Mesh TensorFlow) or behind all of them (Tutel). Both keep the same choices in the same rows: the two
- * differ only where the first choices overflow, and then nothing is left for the second ones either way. It is
- * accepted so that a preset can say what it means, and changes nothing.
+ * In the order choice-major, libraries let the second choices of an expert start behind the first choices that were
+ * kept (Mesh TensorFlow) or behind all of them (Tutel). Both keep the same choices in the same rows: they differ only
+ * where the first choices overflow, and then nothing is left for the second ones either way.
  * @throws ArgumentError on the host for an expert outside [-1, E) and a priority that is not finite; on a GPU such
  * experts count as none, NaN as the largest priority
  */
 export function planDispatch(experts: Tensor, options: PlanOptions): DispatchPlan {
-  const { priority, offsetBy = 'kept', ...params } = options;
-  if (offsetBy !== 'kept' && offsetBy !== 'all')
-    throw new ArgumentError(`planDispatch: offsetBy must be kept or all, got ${String(offsetBy)}`);
-  const { slots, offsets, counts, load, source } = op({ experts, priority }, { ...params });
+  const { priority, ...params } = options;
+  const { slots, offsets, counts, load, source } = op({ experts, priority }, params);
   return { slots, offsets, counts, load, source, rows: source.size };
 }
 

@@ -21,9 +21,6 @@ export interface Routing {
 /** Order in which choices compete for the capacity of an expert, and in which its rows stand. */
 export type DispatchOrder = 'choice-major' | 'token-major';
 
-/** Where the j-th choices of an expert start: after the kept ones of the choices before, or after all of them. */
-export type OffsetBy = 'kept' | 'all';
-
 /** What `planDispatch` may be told. */
 export interface PlanOptions {
   /** E, the number of experts. */
@@ -34,8 +31,6 @@ export interface PlanOptions {
   order?: DispatchOrder;
   /** f32 [T], finite: tokens with a larger priority come first (batch-prioritised); ties: lower token first. */
   priority?: Tensor;
-  /** Default kept. Only matters with a capacity in the order choice-major. */
-  offsetBy?: OffsetBy;
   /** Dropless only: the region of every expert is padded to a multiple of this many rows. Default 1. */
   block?: number;
 }
