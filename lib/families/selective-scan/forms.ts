@@ -1,6 +1,5 @@
-/** The selective scan on TypeScript in one pass over time, on WASM in every form; and the one-token step. */
+/** The selective scan on TypeScript in one pass over time, on WASM in every form. */
 import * as calls from '../../cpu/wasm/calls.js';
-import { ArgumentError } from '../../core/errors.js';
 import * as math from '../../core/math.js';
 import { allocate, type Call, type Implementation, type Kernel } from '../../tensor/operator.js';
 import { Tensor, zeros } from '../../tensor/tensor.js';
@@ -143,15 +142,3 @@ const kernelsOf = (split?: calls.ScanSplit): Implementation => ({
     return { ...made, initialState };
   },
 });
-
-/** The same arithmetic for one token: what generation runs. */
-export function stepOf(implementation: Implementation): Implementation {
-  return {
-    ...implementation,
-    forward: (call) => {
-      if (call.dims.T !== 1)
-        throw new ArgumentError(`selective-scan: u must hold one token in form step, got T = ${call.dims.T}`);
-      return implementation.forward(call);
-    },
-  };
-}

@@ -1,10 +1,11 @@
 /** Family selective-scan: the recurrence of Mamba (S6), forward and backward. */
-import { ArgumentError, ShapeError, show } from '../../core/errors.js';
+import { ShapeError } from '../../core/errors.js';
 import { sizeOf, type Dims, type Shape } from '../../core/shape.js';
+import { checkSequences, CU_SEQLENS, oneToken, samplePacked } from '../../ops/sequence/index.js';
 import type { Form } from '../../tensor/backend.js';
 import { defineOperator, type Call, type InputSpec } from '../../tensor/operator.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { recurrentCpu, scanWasm, stepOf } from './forms.js';
+import { recurrentCpu, scanWasm } from './forms.js';
 import { preferredGpuForm } from './gpu-common.js';
 import { chunkGpu, scanGpu, selectiveScanGpu } from './gpu.js';
 import { partsCpu } from './parts.js';
@@ -18,33 +19,10 @@ const optional = (name: string, shape: string, doc: string): InputSpec => ({
 });
 
 function check(call: Call): void {
-  const { B, T, D, G } = call.dims;
+  const { D, G } = call.dims;
   if (G !== undefined && (G === 0 || D % G !== 0))
     throw new ShapeError(`selective-scan: G must divide D = ${D}, got G = ${G}`);
-  const cu = call.in.cuSeqlens;
-  if (!cu) {
-    if (call.in.initialState && call.in.initialState.shape[0] !== B)
-      throw new ShapeError(
-        `selective-scan: initialState must have ${B} rows, got ${call.in.initialState.shape[0]}`,
-      );
-    return;
-  }
-  if (B !== 1) throw new ShapeError(`selective-scan: u must have B = 1 with cuSeqlens, got B = ${B}`);
-  if (cu.size < 2)
-    throw new ShapeError(
-      `selective-scan: cuSeqlens must hold the start and the end of a sequence, got ${cu.size} values`,
-    );
-  if (call.in.initialState && call.in.initialState.shape[0] !== cu.size - 1)
-    throw new ShapeError(
-      `selective-scan: initialState must have one row a sequence (${cu.size - 1}), got ${call.in.initialState.shape[0]}`,
-    );
-  if (cu.device === 'gpu') return;
-  const c = cu.dataSync();
-  const ok = c[0] === 0 && c[c.length - 1] === T && c.every((v, i) => i === 0 || v >= c[i - 1]);
-  if (!ok)
-    throw new ArgumentError(
-      `selective-scan: cuSeqlens must start at 0, never fall and end at T = ${T}, got ${show(Array.from(c))}`,
-    );
+  checkSequences(call, 'u');
 }
 
 /** Negative rates, positive steps, otherwise normal numbers. */
@@ -57,15 +35,9 @@ function sample(
   const draw = (f: () => number) => Float64Array.from({ length: sizeOf(shape) }, f);
   if (input === 'A') return draw(() => -0.1 - 4 * uniform());
   if (input === 'delta') return draw(() => (dims.least ?? 0.01) + (dims.strong ?? 1) * uniform());
-  if (input === 'cuSeqlens') return Int32Array.from(PACKED.find((starts) => starts.at(-1) === dims.T) ?? []);
+  if (input === 'cuSeqlens') return samplePacked(dims);
   return undefined;
 }
-
-/** Packed starts of the test cases, by their last: one token, none, several; and sequences of several parts. */
-const PACKED = [
-  [0, 1, 1, 8, 31],
-  [0, 300, 300, 301, 821],
-];
 
 const op = defineOperator({
   id: 'selective-scan',
@@ -81,14 +53,7 @@ const op = defineOperator({
     { ...optional('z', 'B T D', 'gate, through SiLU'), half: true },
     optional('deltaBias', 'D', 'added to delta'),
     optional('initialState', 'B D N | S D N', 'state before the first token; zeros when absent'),
-    {
-      name: 'cuSeqlens',
-      shape: 'S+1',
-      dtypes: ['i32'],
-      optional: true,
-      differentiable: false,
-      doc: 'starts of packed sequences',
-    },
+    CU_SEQLENS,
   ],
   outputs: [
     { name: 'y', shape: 'B T D', doc: 'output channels' },
@@ -108,7 +73,11 @@ const op = defineOperator({
     recurrent: { cpu: recurrentCpu, wasm: scanWasm(), webgpu: selectiveScanGpu },
     chunk: { cpu: partsCpu('chunk'), wasm: scanWasm('chunk'), webgpu: chunkGpu() },
     scan: { cpu: partsCpu('scan'), wasm: scanWasm('scan'), webgpu: scanGpu },
-    step: { cpu: stepOf(recurrentCpu), wasm: stepOf(scanWasm()), webgpu: stepOf(selectiveScanGpu) },
+    step: {
+      cpu: oneToken(recurrentCpu, 'u'),
+      wasm: oneToken(scanWasm(), 'u'),
+      webgpu: oneToken(selectiveScanGpu, 'u'),
+    },
   },
   prefer: (backend, dims) => (backend === 'webgpu' ? preferredGpuForm(dims) : undefined),
   flops: (d) => d.B * d.T * d.D * (7 * d.N + 2),

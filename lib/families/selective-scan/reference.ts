@@ -1,6 +1,7 @@
 /** The selective scan (S6) from its definition, in whatever precision its inputs have; states and sums in f64. */
 import type { FloatArray } from '../../core/dtype.js';
 import * as math from '../../core/math.js';
+import { sequencesOf, type Sequence } from '../../ops/sequence/index.js';
 import { allocate, type Call, type Implementation, type OptionalTensors } from '../../tensor/operator.js';
 
 /** Arrays and index functions of one call. */
@@ -14,20 +15,12 @@ export interface ScanView {
   z: FloatArray | undefined;
   bias: FloatArray | undefined;
   initial: FloatArray | undefined;
-  /** Sequences as [row of the state, first position in the flat time axis, length]. */
-  sequences: [number, number, number][];
+  sequences: Sequence[];
   /** Offset of B's (or C's) N entries for flat position p and channel d. */
   atB(p: number, d: number): number;
   atC(p: number, d: number): number;
   /** Step size after bias and softplus, and its derivative with respect to delta. */
   step(p: number, d: number): [number, number];
-}
-
-function sequencesOf(call: Call): [number, number, number][] {
-  const { B, T } = call.dims;
-  const cu = call.in.cuSeqlens?.dataSync();
-  if (!cu) return Array.from({ length: B }, (_, b) => [b, b * T, T]);
-  return Array.from({ length: cu.length - 1 }, (_, s) => [s, cu[s], cu[s + 1] - cu[s]]);
 }
 
 export function scanView(call: Call): ScanView {
@@ -147,7 +140,7 @@ function sequenceBackward(
   s: ScanView,
   call: Call,
   sums: Record<string, Float64Array>,
-  [row, first, length]: [number, number, number],
+  [row, first, length]: Sequence,
   d: number,
 ): void {
   const G = finalAdjoint(call, row, d);
