@@ -9,7 +9,17 @@ export {
   type ExpertExchange,
   type RankNetwork,
 } from './all-to-all.js';
+export {
+  attentionTraffic,
+  tileShape,
+  type AttentionAlgorithm,
+  type AttentionTask,
+  type TileShape,
+  type TileVisit,
+} from './attention-traffic.js';
 export { bytesKept, countCost, liveBytes, operatorCost, type Cost, type OperatorCost } from './count.js';
+export { decoderCost, type DecoderCost, type DecoderSizes, type DecoderUse } from './decoder.js';
+export { deviceOf, DEVICES, machineOf, type Device } from './devices.js';
 export {
   activationTable,
   coClusterExperts,
@@ -36,4 +46,16 @@ export {
   type PlantedAffinity,
   type RoutingTrace,
 } from './planted-affinity.js';
+export { measurePeaks, type MeasuredMachine } from './peaks.js';
 export { roofline, type Machine, type RooflinePoint } from './roofline.js';
+export {
+  crossover,
+  kvCacheBytes,
+  mixerCost,
+  mixerStepCost,
+  recurrentStateBytes,
+  visiblePairs,
+  type MixerCost,
+  type MixerForm,
+  type MixerSizes,
+} from './sequence-mixers.js';
