@@ -1,6 +1,6 @@
 /** What decides the claims on cost and on language modelling. A changed criterion needs a new entry in register.ts. */
 import type { Analysis, Control, Criterion, Thresholds } from '../ledger/types.js';
-import { TIMING_SEEDS } from './times.js';
+import { TIMING_SEEDS } from '../timed-part.js';
 
 const constant = (arm: string): Analysis => ({ kind: 'predicate', arm, predicate: { is: 'constant' } });
 const increasing = (name: string, arm: string): Control => ({

@@ -1,6 +1,6 @@
 /** The claim that Mamba's throughput in generation leaves a cached transformer behind, and what decides it. */
 import type { Analysis, Claim, Control, Criterion, Thresholds } from '../ledger/types.js';
-import { TIMING_SEEDS } from './times.js';
+import { TIMING_SEEDS } from '../timed-part.js';
 
 /** Tokens before the one that is timed, and sequences side by side, where the claim is judged. */
 export const JUDGED = {

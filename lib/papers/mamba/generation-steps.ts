@@ -20,7 +20,7 @@ import type { Measurement, Size } from '../ledger/types.js';
 import type { TaskContext } from '../paper.js';
 import { timeCases, type TimedCase } from '../timing.js';
 import { JUDGED } from './generation-claim.js';
-import { TIMING_SEEDS } from './times.js';
+import { TIMING_SEEDS } from '../timed-part.js';
 
 /** Sizes of one run. `layers` counts transformer blocks; the Mamba model has twice as many. */
 export interface GenerationPlan {

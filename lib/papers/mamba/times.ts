@@ -1,5 +1,4 @@
 /** Claims that are timed: a pass over T tokens and one step of generation after T tokens, operator and block. */
-import { Random } from '../../core/random.js';
 import { setThreads, threads } from '../../cpu/index.js';
 import { selectiveScan, selectiveScanStep } from '../../families/selective-scan/index.js';
 import { softmaxAttention } from '../../families/softmax-attention/index.js';
@@ -15,18 +14,12 @@ import {
 } from '../../nn/index.js';
 import { scope } from '../../tensor/scope.js';
 import { noGrad } from '../../tensor/tape.js';
-import { tensor, Tensor } from '../../tensor/tensor.js';
-import { treeTensors } from '../../tensor/tree.js';
+import { tensor, type Tensor } from '../../tensor/tensor.js';
 import type { BackendName } from '../../tensor/backend.js';
 import type { Measurement, Size } from '../ledger/types.js';
+import { TIMING_SEEDS, TimingBench, type Sampling } from '../timed-part.js';
 import { timeCases, type TimedCase } from '../timing.js';
 import type { TaskContext } from '../paper.js';
-
-/** Samples behind one median, and how long one lasts at least. */
-interface Sampling {
-  samples: number;
-  leastMilliseconds: number;
-}
 
 /** Sizes of one timing run. Both blocks have the same width; Mamba's scan has twice as many channels. */
 export interface TimingPlan {
@@ -42,8 +35,6 @@ export interface TimingPlan {
   step: Sampling;
   clock: 'processor' | 'wall';
 }
-
-export const TIMING_SEEDS = [1, 2, 3, 4, 5];
 
 const QUICK: Sampling = { samples: 1, leastMilliseconds: 1 };
 
@@ -86,45 +77,23 @@ export function timingPlan(size: Size, backend: BackendName): TimingPlan {
   }
 }
 
-/** Inputs shared by the cases; disposed together at the end. */
-class Bench {
-  readonly random = new Random('timings');
-  private readonly owned: Tensor[] = [];
-  private readonly caches: KeyValueCache[] = [];
-
-  own<T>(made: T): T {
-    this.owned.push(...treeTensors(made));
-    return made;
-  }
-
-  normal(...shape: number[]): Tensor {
-    return this.own(normal(this.random, shape, 1));
-  }
-
-  /** A cache that holds `context` random tokens. */
-  cache(context: number, heads: number, size: number): KeyValueCache {
-    const cache = new KeyValueCache({ batch: 1, heads, size }, context + 1);
-    this.caches.push(cache);
-    scope(() => {
-      const draw = (time: number) => normal(this.random, [1, time, heads, size], 1);
-      noGrad(() => cache.attend(draw(1), draw(context), draw(context)));
-    });
-    return cache;
-  }
-
-  dispose(): void {
-    for (const t of this.owned) t.dispose();
-    for (const cache of this.caches) cache.dispose();
-  }
+/** A cache that holds `context` random tokens. */
+function cacheOf(bench: TimingBench, context: number, heads: number, size: number): KeyValueCache {
+  const cache = bench.keep(new KeyValueCache({ batch: 1, heads, size }, context + 1));
+  scope(() => {
+    const draw = (time: number) => normal(bench.random, [1, time, heads, size], 1);
+    noGrad(() => cache.attend(draw(1), draw(context), draw(context)));
+  });
+  return cache;
 }
 
-function negativeRates(bench: Bench, channels: number, states: number): Tensor {
+function negativeRates(bench: TimingBench, channels: number, states: number): Tensor {
   const values = Float32Array.from({ length: channels * states }, (_, i) => -1 - (i % states));
   return bench.own(tensor(values, { shape: [channels, states] }));
 }
 
 /** A pass over T tokens. `matmul` (a linear map of every token) is known to be linear in T: the positive control. */
-function passCases(bench: Bench, plan: TimingPlan): TimedCase[] {
+function passCases(bench: TimingBench, plan: TimingPlan): TimedCase[] {
   const { width, heads, states } = plan;
   const channels = 2 * width;
   const mamba = bench.own(createMambaBlock({ width, stateSize: states }, bench.random.split('mamba')));
@@ -149,7 +118,7 @@ function passCases(bench: Bench, plan: TimingPlan): TimedCase[] {
 }
 
 /** One step of generation after T tokens; a cache forgets the step before it. */
-function stepCases(bench: Bench, plan: TimingPlan): TimedCase[] {
+function stepCases(bench: TimingBench, plan: TimingPlan): TimedCase[] {
   const { width, heads, states } = plan;
   const channels = 2 * width;
   const size = width / heads;
@@ -163,7 +132,7 @@ function stepCases(bench: Bench, plan: TimingPlan): TimedCase[] {
   const q = bench.normal(1, 1, heads, size);
   return plan.contexts.flatMap((T): TimedCase[] => {
     const [k, v] = [bench.normal(1, T, heads, size), bench.normal(1, T, heads, size)];
-    const cache = bench.cache(T, heads, size);
+    const cache = cacheOf(bench, T, heads, size);
     // The state of a Mamba model has the same shape after any context; its values do not change the time.
     const initialState = bench.normal(1, channels, states);
     const state = bench.own(mambaState({ width, stateSize: states }, 1));
@@ -195,7 +164,7 @@ export async function measureTimes(
 ): Promise<Measurement[]> {
   const before = threads();
   setThreads(1);
-  const bench = new Bench();
+  const bench = new TimingBench();
   try {
     const cases = which === 'pass' ? passCases(bench, plan) : stepCases(bench, plan);
     const { seeds, clock } = plan;
