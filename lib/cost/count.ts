@@ -1,4 +1,5 @@
 /** Operations, bytes moved and bytes kept, counted from what runs: the records' formulas over the calls that happen. */
+import { hostMemory } from '../tensor/host-memory.js';
 import { memory } from '../tensor/memory.js';
 import { observeCalls, operator, type Params } from '../tensor/operator.js';
 import type { Dims } from '../core/shape.js';
@@ -56,4 +57,12 @@ export function bytesKept<T>(make: () => T): { bytes: number; result: T } {
   const before = liveBytes();
   const result = make();
   return { bytes: liveBytes() - before, result };
+}
+
+/**
+ * Bytes of host memory that `run` takes at most on the way, its result and temporaries included, in the size classes of
+ * the pool (powers of two above small sizes). `run` must be synchronous.
+ */
+export function peakBytes<T>(run: () => T): { bytes: number; result: T } {
+  return hostMemory.peakDuring(run);
 }

@@ -17,7 +17,15 @@ export {
   type TileShape,
   type TileVisit,
 } from './attention-traffic.js';
-export { bytesKept, countCost, liveBytes, operatorCost, type Cost, type OperatorCost } from './count.js';
+export {
+  bytesKept,
+  countCost,
+  liveBytes,
+  operatorCost,
+  peakBytes,
+  type Cost,
+  type OperatorCost,
+} from './count.js';
 export { decoderCost, type DecoderCost, type DecoderSizes, type DecoderUse } from './decoder.js';
 export { deviceOf, DEVICES, machineOf, type Device } from './devices.js';
 export {

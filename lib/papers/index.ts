@@ -3,9 +3,12 @@ import { ArgumentError, show } from '../core/errors.js';
 import { bigmac } from './bigmac/index.js';
 import { chinchillaPaper } from './chinchilla/index.js';
 import { chinchillaReplication } from './chinchilla-replication/index.js';
+import { flashattention } from './flashattention/index.js';
 import { kaplanScalingLaws } from './kaplan-scaling-laws/index.js';
+import { kvCaching } from './kv-caching/index.js';
 import { languiniKitchen } from './languini-kitchen/index.js';
 import { mamba } from './mamba/index.js';
+import { mqa } from './mqa/index.js';
 import { overTrainingPaper } from './over-training/index.js';
 import type { Experiment, Paper } from './paper.js';
 import { pythia } from './pythia/index.js';
@@ -63,6 +66,9 @@ export const papers = {
   bigmac,
   'speculative-moe': speculativeMoe,
   'videollm-mod': videollmMod,
+  flashattention,
+  'kv-caching': kvCaching,
+  mqa,
 } satisfies Record<string, Paper>;
 
 /** All papers in order of their slugs. */

@@ -145,6 +145,18 @@ export class HostMemory {
     };
   }
 
+  /** Runs something synchronous and tells by how much live bytes rose at most on the way. */
+  peakDuring<T>(run: () => T): { bytes: number; result: T } {
+    const [before, highest] = [this.#liveBytes, this.#highWater];
+    this.#highWater = before;
+    try {
+      const result = run();
+      return { bytes: this.#highWater - before, result };
+    } finally {
+      this.#highWater = Math.max(highest, this.#highWater);
+    }
+  }
+
   #hand(ptr: number, capacity: number): HostBlock {
     const block: HostBlock = { ptr, capacity };
     this.#live.set(ptr, block);

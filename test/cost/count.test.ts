@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bytesKept, countCost, operatorCost, roofline } from '../../lib/cost/index.js';
+import { bytesKept, countCost, operatorCost, peakBytes, roofline } from '../../lib/cost/index.js';
+import { memory } from '../../lib/tensor/memory.js';
 import { keep, matmul, scope, softmaxAttention, zeros } from '../../lib/index.js';
 
 describe('countCost', () => {
@@ -79,5 +80,19 @@ describe('roofline', () => {
       bound: 'memory',
     });
     expect(() => roofline({ flops: NaN, bytes: 1 }, machine)).toThrow(/flops must be finite/);
+  });
+});
+
+describe('the peak of a run', () => {
+  it('counts temporaries that are gone at its end, and leaves the memory table as it was', () => {
+    const before = memory().host.highWaterBytes;
+    const { bytes, result } = peakBytes(() => {
+      const large = zeros([1 << 16], { device: 'host' });
+      large.dispose();
+      return zeros([16], { device: 'host' });
+    });
+    expect(bytes).toBe(4 << 16);
+    expect(memory().host.highWaterBytes).toBeGreaterThanOrEqual(before);
+    result.dispose();
   });
 });
