@@ -9,6 +9,15 @@ export * from './softmax/index.js';
 export * from './norm/index.js';
 export * from './conv/index.js';
 export * from './scan/index.js';
+export {
+  deltaRule,
+  deltaRuleOperator,
+  type DeltaRuleInputs,
+  type DeltaRuleOptions,
+} from './delta-rule/index.js';
+export * from './scalar-decay/index.js';
 export * from './rope/index.js';
+export { diagonalDecay, diagonalDecayOperator, type DiagonalDecayInputs } from './diagonal-decay/index.js';
 export * from './optim/index.js';
 export * from './random/index.js';
+export * from './dplr/index.js';

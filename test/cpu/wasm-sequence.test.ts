@@ -132,14 +132,15 @@ describe('linear recurrence', () => {
       });
       const cuAt = cu ? putIntegers(cu) : 0;
       const [aAt, h0At, hAt, finalAt] = [put(a), put(h0), room(n), room(S * D)];
-      k.linearRecurrence(0, S * D, aAt, put(b), h0At, hAt, finalAt, T, D, cuAt);
+      k.linearRecurrence(0, S * Math.ceil(D / 16), aAt, put(b), h0At, hAt, finalAt, T, D, cuAt, 0, 0);
       expectClose(get(hAt, n), h, FORWARD, 'h');
       expectClose(get(finalAt, S * D), final, FORWARD, 'final');
       const outs = [room(n), room(n), room(S * D)];
       k.linearRecurrenceBackward(
         0,
-        S * D,
+        S * Math.ceil(D / 16),
         aAt,
+        0,
         hAt,
         h0At,
         put(dh),
@@ -150,6 +151,8 @@ describe('linear recurrence', () => {
         T,
         D,
         cuAt,
+        0,
+        0,
       );
       expectClose(get(outs[0], n), da, BACKWARD, 'da');
       expectClose(get(outs[1], n), db, BACKWARD, 'db');
@@ -201,7 +204,7 @@ describe('softmax attention', () => {
             });
             const top = Math.max(...s);
             const sum = s.reduce((acc, x) => acc + Math.exp(x - top), 0);
-            lse[(b * H + h) * Tq + i] = seen ? top + Math.log(sum) : -Infinity;
+            lse[(b * H + h) * Tq + i] = seen ? top + Math.log(sum) : -1e30;
             const p = s.map((x) => Math.exp(x - top) / sum);
             p.forEach((w, j) => {
               for (let c = 0; c < V; c++) o[oa + c] += w * v[va(j) + c];
@@ -228,7 +231,9 @@ describe('softmax attention', () => {
       expectClose(get(at.o, o.length), o, FORWARD, `o ${label}`);
       expectClose(get(at.lse, lse.length), lse, FORWARD, `lse ${label}`);
       const grads = { dq: room(q.length), dk: room(key.length), dv: room(v.length) };
-      calls.attentionBackward(dims, { ...at, dO: put(g), ...grads });
+      const [dO, delta] = [put(g), room(lse.length)];
+      calls.attentionDelta(dims, { o: at.o, dO, delta });
+      calls.attentionBackward(dims, { ...at, dO, delta, ...grads });
       expectClose(get(grads.dq, q.length), dq, BACKWARD, `dq ${label}`);
       expectClose(get(grads.dk, key.length), dk, BACKWARD, `dk ${label}`);
       expectClose(get(grads.dv, v.length), dv, BACKWARD, `dv ${label}`);
@@ -251,8 +256,10 @@ describe('softmax attention', () => {
     const n = 2 * 130 * 4 * 16;
     const at = { q: put(values(n)), k: put(values(n / 2)), v: put(values(n / 2)), dO: put(values(n)) };
     await expectSameBits('attention', () => {
-      const out = { o: room(n), lse: room(2 * 4 * 130), dq: room(n), dk: room(n / 2), dv: room(n / 2) };
+      const rows = { lse: room(2 * 4 * 130), delta: room(2 * 4 * 130) };
+      const out = { ...rows, o: room(n), dq: room(n), dk: room(n / 2), dv: room(n / 2) };
       calls.attention(dims, { ...at, ...out });
+      calls.attentionDelta(dims, { ...at, ...out });
       calls.attentionBackward(dims, { ...at, ...out });
       return [get(out.o, n), get(out.dq, n), get(out.dk, n / 2), get(out.dv, n / 2)];
     });
@@ -264,7 +271,7 @@ describe('softmax attention', () => {
     const [a, b] = [put(values(n, 0, 1)), put(values(n))];
     await expectSameBits('recurrence', () => {
       const h = room(n);
-      parallelFor('linearRecurrence', B * D, 1, a, b, 0, h, 0, T, D, 0);
+      parallelFor('linearRecurrence', B, 1, a, b, 0, h, 0, T, D, 0, 0, 0);
       return [get(h, n)];
     });
   });

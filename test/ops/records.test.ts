@@ -41,9 +41,9 @@ describe('a record called directly', () => {
     ],
     [
       'softmax-attention',
-      { q: x(1, 3, 1, 2), k: x(1, 2, 1, 2), v: x(1, 2, 1, 3) },
+      { q: x(1, 3, 3, 2), k: x(1, 2, 2, 2), v: x(1, 2, 2, 3) },
       {},
-      /causal q must not be longer than the keys, got Tq = 3 and 2 keys/,
+      /H must be a multiple of Hkv, got H = 3 and Hkv = 2/,
     ],
     [
       'softmax-attention',

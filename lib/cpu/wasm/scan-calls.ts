@@ -2,6 +2,7 @@
 import { hostMemory } from '../../tensor/host-memory.js';
 import { wasmKernels } from './module.js';
 import { withTemporary } from './temporary.js';
+import { timeParts, type Parts } from './time-parts.js';
 import { parallelFor, threads } from './threads.js';
 
 type Optional = number | undefined;
@@ -81,31 +82,7 @@ function grainOf(dims: ScanDims, units: number): number {
   return updates < 1 << 17 ? units : 1;
 }
 
-/** The parts of all sequences: `words` holds [parts][3] (sequence, first row, end row), then each one's first part. */
-interface Parts {
-  count: number;
-  words: Int32Array;
-}
-
-/** undefined where no sequence has more than one part: then splitting has nothing to do. */
-function partsOf(dims: ScanDims, split: ScanSplit | undefined): Parts | undefined {
-  if (!split) return undefined;
-  const { B, T, cu = 0, S = B } = dims;
-  const starts = cu ? hostMemory.i32(cu, S + 1) : Int32Array.from({ length: S + 1 }, (_, s) => s * T);
-  const rows: number[] = [];
-  const firsts = [0];
-  for (let s = 0; s < S; s++) {
-    let from = starts[s];
-    do {
-      const to = Math.min(from + SCAN_PART[split], starts[s + 1]);
-      rows.push(s, from, to);
-      from = to;
-    } while (from < starts[s + 1]);
-    firsts.push(rows.length / 3);
-  }
-  const count = firsts[S];
-  return count === S ? undefined : { count, words: Int32Array.from([...rows, ...firsts]) };
-}
+const partsOf = (dims: ScanDims, split: ScanSplit | undefined) => split && timeParts(dims, SCAN_PART[split]);
 
 /** Inputs of a reduction in one direction: u, B and the initial state, or dy, C and the gradient of the final one. */
 interface Direction {

@@ -1,6 +1,8 @@
 /** Cumulative sum and the first-order linear recurrence, from their definitions. */
+import * as math from '../../core/math.js';
 import { splitAt } from '../../core/shape.js';
-import { allocate, type Implementation, type Kernel } from '../../tensor/operator.js';
+import { allocate, type Call, type Implementation, type Kernel } from '../../tensor/operator.js';
+import { sequencesOf } from '../sequence/index.js';
 
 /** y_t = sum_{s<=t} x_s, or over s >= t when reversed. */
 export const cumsum: Kernel = (call) => {
@@ -20,52 +22,66 @@ export const cumsum: Kernel = (call) => {
   return { y };
 };
 
-/** h_t = a_t h_{t-1} + b_t; backward: g_t = dy_t + a_{t+1} g_{t+1}, da_t = g_t h_{t-1}, db_t = g_t, dh_0 = a_1 g_1. */
+/** The decays of a call, themselves or from their logarithms. */
+function decaysOf(call: Call): (at: number) => number {
+  const a = call.in.a!.floats('associativeScan');
+  return call.params.log ? (at) => math.exp(a[at]) : (at) => a[at];
+}
+
+/**
+ * h_t = a_t h_{t-1} + b_t; backward: g_t = dy_t + a_{t+1} g_{t+1}, da_t = g_t h_{t-1} (of a logarithm: times a_t),
+ * db_t = g_t, dh_0 = a_1 g_1.
+ */
 export const associativeScan: Implementation = {
   forward: (call) => {
-    const { B, T, D } = call.dims;
-    const [a, b] = [call.in.a!.floats('associativeScan'), call.in.b!.floats('associativeScan')];
+    const { D } = call.dims;
+    const a = decaysOf(call);
+    const b = call.in.b!.floats('associativeScan');
     const initial = call.in.initial?.floats('associativeScan');
-    const y = allocate(call, [B, T, D]);
-    const final = allocate(call, [B, D]);
+    const sequences = sequencesOf(call);
+    const y = allocate(call, call.in.b!.shape);
+    const final = allocate(call, [sequences.length, D]);
     const [to, last] = [y.floats('associativeScan'), final.floats('associativeScan')];
-    for (let n = 0; n < B; n++)
+    for (const [row, first, length] of sequences)
       for (let d = 0; d < D; d++) {
-        let h = initial ? initial[n * D + d] : 0;
-        for (let t = 0; t < T; t++) {
-          const at = (n * T + t) * D + d;
-          h = a[at] * h + b[at];
+        let h = initial ? initial[row * D + d] : 0;
+        for (let t = first; t < first + length; t++) {
+          const at = t * D + d;
+          h = a(at) * h + b[at];
           to[at] = h;
         }
-        last[n * D + d] = h;
+        last[row * D + d] = h;
       }
     return { y, final };
   },
   backward: (call) => {
-    const { B, T, D } = call.dims;
-    const a = call.in.a!.floats('associativeScan');
+    const { D } = call.dims;
+    const a = decaysOf(call);
     const h = call.out.y.floats('associativeScan');
     const initial = call.in.initial?.floats('associativeScan');
     const dy = call.grad.y?.floats('associativeScan');
     const dLast = call.grad.final?.floats('associativeScan');
+    const sequences = sequencesOf(call);
+    const shape = call.in.b!.shape;
     const made = {
-      a: allocate(call, [B, T, D]),
-      b: allocate(call, [B, T, D]),
-      initial: allocate(call, [B, D]),
+      a: allocate(call, shape),
+      b: allocate(call, shape),
+      initial: allocate(call, [sequences.length, D]),
     };
     const [da, db, dh] = [made.a, made.b, made.initial].map((t) => t.floats('associativeScan'));
-    for (let n = 0; n < B; n++)
+    for (const [row, first, length] of sequences)
       for (let d = 0; d < D; d++) {
-        let g = dLast ? dLast[n * D + d] : 0;
-        for (let t = T - 1; t >= 0; t--) {
-          const at = (n * T + t) * D + d;
+        let g = dLast ? dLast[row * D + d] : 0;
+        for (let t = first + length - 1; t >= first; t--) {
+          const at = t * D + d;
           g += dy ? dy[at] : 0;
-          const before = t > 0 ? h[at - D] : initial ? initial[n * D + d] : 0;
-          da[at] = g * before;
+          const before = t > first ? h[at - D] : initial ? initial[row * D + d] : 0;
+          const carried = g * a(at);
+          da[at] = (call.params.log ? carried : g) * before;
           db[at] = g;
-          g *= a[at];
+          g = carried;
         }
-        dh[n * D + d] = g;
+        dh[row * D + d] = g;
       }
     return made;
   },

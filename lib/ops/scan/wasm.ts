@@ -1,8 +1,14 @@
 /** Cumulative sum and linear recurrence on WASM. */
+import {
+  linearRecurrence,
+  linearRecurrenceBackward,
+  type RecurrenceMode,
+} from '../../cpu/wasm/recurrence-calls.js';
 import { parallelFor } from '../../cpu/wasm/threads.js';
 import { splitAt } from '../../core/shape.js';
-import { allocate, type Implementation } from '../../tensor/operator.js';
-import { zeros, type Tensor } from '../../tensor/tensor.js';
+import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { stateRows } from '../sequence/index.js';
 
 const at = (t: Tensor | undefined) => t?.pointer('ops/associative-scan') ?? 0;
 
@@ -17,37 +23,39 @@ export const cumsumWasm: Implementation = {
   },
 };
 
-export const associativeScanWasm: Implementation = {
+function dimsOf(call: Call, split: boolean) {
+  const mode: RecurrenceMode = call.params.log ? 'log' : 'decay';
+  const { B, T, D } = call.dims;
+  return { B, T, D, cu: at(call.in.cuSeqlens), S: stateRows(call), mode, split };
+}
+
+/** Channels in the SIMD lanes; `split` cuts time into parts of 256 tokens that run at once. */
+export const associativeScanWasm = (split: boolean): Implementation => ({
   forward: (call) => {
-    const { B, T, D } = call.dims;
-    const y = allocate(call, [B, T, D]);
-    const final = allocate(call, [B, D]);
     const { a, b, initial } = call.in;
-    parallelFor('linearRecurrence', B * D, 64, at(a), at(b), at(initial), at(y), at(final), T, D, 0);
+    const y = allocate(call, b!.shape);
+    const final = allocate(call, [stateRows(call), call.dims.D]);
+    const addresses = { a: at(a), b: at(b), h0: at(initial), h: at(y), final: at(final) };
+    linearRecurrence(dimsOf(call, split), addresses);
     return { y, final };
   },
   backward: (call) => {
-    const { B, T, D } = call.dims;
-    const dy = call.grad.y ?? zeros([B, T, D], { device: 'host' });
+    const { a, initial } = call.in;
     const made = {
-      a: allocate(call, [B, T, D]),
-      b: allocate(call, [B, T, D]),
-      initial: allocate(call, [B, D]),
+      a: allocate(call, a!.shape),
+      b: allocate(call, a!.shape),
+      initial: allocate(call, [stateRows(call), call.dims.D]),
     };
-    const inputs = [at(call.in.a), at(call.out.y), at(call.in.initial), at(dy), at(call.grad.final)];
-    parallelFor(
-      'linearRecurrenceBackward',
-      B * D,
-      64,
-      ...inputs,
-      at(made.a),
-      at(made.b),
-      at(made.initial),
-      T,
-      D,
-      0,
-    );
-    if (!call.grad.y) dy.dispose();
+    linearRecurrenceBackward(dimsOf(call, split), {
+      a: at(a),
+      h: at(call.out.y),
+      h0: at(initial),
+      dh: at(call.grad.y),
+      dfinal: at(call.grad.final),
+      da: at(made.a),
+      db: at(made.b),
+      dh0: at(made.initial),
+    });
     return made;
   },
-};
+});

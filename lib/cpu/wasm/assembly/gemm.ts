@@ -17,7 +17,7 @@ export function gemmTiles(batch: i32, M: i32, N: i32): i32 {
 }
 
 /** Packs `count` columns from b (element strides) as panels [k][8], zero-padded. */
-function packB(b: usize, bRow: i32, bCol: i32, count: i32, kc: i32, out: usize): void {
+export function packB(b: usize, bRow: i32, bCol: i32, count: i32, kc: i32, out: usize): void {
   const row = <usize>bRow << 2;
   const col = <usize>bCol << 2;
   for (let j = 0; j < count; j += 8) {
@@ -48,7 +48,7 @@ function packB(b: usize, bRow: i32, bCol: i32, count: i32, kc: i32, out: usize):
 }
 
 /** Packs `count` rows from a as panels [k][4], zero-padded. */
-function packA(a: usize, aRow: i32, aCol: i32, count: i32, kc: i32, out: usize): void {
+export function packA(a: usize, aRow: i32, aCol: i32, count: i32, kc: i32, out: usize): void {
   const row = <usize>aRow << 2;
   const col = <usize>aCol << 2;
   for (let i = 0; i < count; i += 4) {
@@ -106,7 +106,7 @@ function pack4(from: usize, line: usize, kc: i32, out: usize, step: usize): void
 }
 
 /** A 4 x 8 tile over kc steps: packed a [k][4], b with bStep bytes between its rows of 8. */
-function micro(a: usize, b: usize, bStep: usize, kc: i32, c: usize, cRow: usize, add: bool, bias: usize): void {
+export function micro(a: usize, b: usize, bStep: usize, kc: i32, c: usize, cRow: usize, add: bool, bias: usize): void {
   let c00 = splat(0);
   let c01 = splat(0);
   let c10 = splat(0);
