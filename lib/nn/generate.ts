@@ -1,4 +1,4 @@
-/** Generation of bytes from a language model: O(1) steps for Mamba, cached steps for a transformer, or recomputation. */
+/** Generation of bytes from a language model: O(1) steps for Mamba and RWKV, cached steps for a transformer, or recomputation. */
 import { stopSignal } from '../core/ambient-signal.js';
 import { ArgumentError, CancelledError, show } from '../core/errors.js';
 import * as math from '../core/math.js';
@@ -7,14 +7,23 @@ import { slice } from '../ops/structure/index.js';
 import { scope } from '../tensor/scope.js';
 import { noGrad } from '../tensor/tape.js';
 import { tensor, type Tensor } from '../tensor/tensor.js';
-import {
-  disposeState,
-  stateTensors,
-  type LanguageModel,
-  type LanguageModelParameters,
-  type LanguageModelState,
-} from './language-model.js';
+import type { Tree } from '../tensor/tree.js';
+import type { KeyValueCache } from './kv-cache.js';
+import { disposeState, stateTensors } from './language-model.js';
 import { yieldToEvents } from './progress.js';
+
+/** What generation needs of a model: LanguageModel and RwkvModel have it. P are its parameters, S its state. */
+export interface GenerativeModel<P, S extends GenerativeState> {
+  readonly vocabulary: number;
+  forward(params: P, ids: Tensor, state?: S): { logits: Tensor; state: S | undefined };
+  initialState(batch: number, capacity?: number): S;
+  step(params: P, ids: Tensor, state: S): { logits: Tensor; state: S };
+}
+
+/** A state: per layer tensors that every step replaces, or a cache that grows in place. */
+export interface GenerativeState {
+  layers: readonly (Tree | KeyValueCache)[];
+}
 
 export interface GenerateOptions {
   /** Text or token ids to continue, at least one. */
@@ -25,6 +34,8 @@ export interface GenerateOptions {
   temperature?: number;
   /** Draw from the k most likely tokens only; default all. */
   topK?: number;
+  /** Draw from the fewest tokens whose probabilities add up to this, in (0, 1]; default 1. */
+  topP?: number;
   /** Default 0. */
   seed?: number | string;
   /** 'step' (default) carries a state; 'recompute' runs the whole text for every token. */
@@ -32,15 +43,15 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
-function check(model: LanguageModel, options: GenerateOptions): number[] {
-  const { prompt, count, temperature = 1, topK } = options;
+function check({ vocabulary }: { vocabulary: number }, options: GenerateOptions): number[] {
+  const { prompt, count, temperature = 1, topK, topP = 1 } = options;
   const ids = typeof prompt === 'string' ? Array.from(new TextEncoder().encode(prompt)) : Array.from(prompt);
   if (ids.length === 0)
     throw new ArgumentError('generate: prompt must hold at least one token, got an empty one');
-  const bad = ids.findIndex((v) => !Number.isInteger(v) || v < 0 || v >= model.vocabulary);
+  const bad = ids.findIndex((v) => !Number.isInteger(v) || v < 0 || v >= vocabulary);
   if (bad >= 0)
     throw new ArgumentError(
-      `generate: prompt must hold ids in [0, ${model.vocabulary}), got ${ids[bad]} at ${bad}`,
+      `generate: prompt must hold ids in [0, ${vocabulary}), got ${ids[bad]} at ${bad}`,
     );
   if (!Number.isInteger(count) || count < 0)
     throw new ArgumentError(`generate: count must be an integer >= 0, got ${show(count)}`);
@@ -48,6 +59,8 @@ function check(model: LanguageModel, options: GenerateOptions): number[] {
     throw new ArgumentError(`generate: temperature must be finite and >= 0, got ${show(temperature)}`);
   if (topK !== undefined && (!Number.isInteger(topK) || topK < 1))
     throw new ArgumentError(`generate: topK must be an integer >= 1, got ${show(topK)}`);
+  if (!(topP > 0 && topP <= 1))
+    throw new ArgumentError(`generate: topP must be in (0, 1], got ${show(topP)}`);
   return ids;
 }
 
@@ -55,13 +68,13 @@ function check(model: LanguageModel, options: GenerateOptions): number[] {
  * Yields token ids (bytes) one by one. The same seed gives the same text on the same backend.
  * @throws ArgumentError for bad options; CancelledError when the signal fires
  */
-export async function* generate(
-  model: LanguageModel,
-  params: LanguageModelParameters,
+export async function* generate<P, S extends GenerativeState>(
+  model: GenerativeModel<P, S>,
+  params: P,
   options: GenerateOptions,
 ): AsyncGenerator<number, void, void> {
   const text = check(model, options);
-  const { count, temperature = 1, topK = model.vocabulary } = options;
+  const { count, temperature = 1, topK = model.vocabulary, topP = 1 } = options;
   const signal = stopSignal(options.signal);
   const random = new Random(options.seed ?? 0).split('sample');
   const reader =
@@ -74,7 +87,7 @@ export async function* generate(
       if (signal?.aborted)
         throw new CancelledError(`generate: signal must not fire, got an abort after ${i} tokens`);
       const logits = await reader.read(fresh);
-      const token = sample(logits, temperature, topK, random);
+      const token = sample(logits, temperature, topK, random, topP);
       fresh = [token];
       yield token;
       await yieldToEvents();
@@ -85,9 +98,9 @@ export async function* generate(
 }
 
 /** All tokens of generate() at once. */
-export async function generateBytes(
-  model: LanguageModel,
-  params: LanguageModelParameters,
+export async function generateBytes<P, S extends GenerativeState>(
+  model: GenerativeModel<P, S>,
+  params: P,
   options: GenerateOptions,
 ): Promise<Uint8Array> {
   const out: number[] = [];
@@ -103,13 +116,13 @@ async function lastRow(logits: Tensor): Promise<Float32Array> {
 }
 
 /** Reads the prompt in one pass and then one token at a time. */
-class Stepper {
-  private state: LanguageModelState;
+class Stepper<P, S extends GenerativeState> {
+  private state: S;
   private started = false;
 
   constructor(
-    private readonly model: LanguageModel,
-    private readonly params: LanguageModelParameters,
+    private readonly model: GenerativeModel<P, S>,
+    private readonly params: P,
     capacity: number,
   ) {
     this.state = model.initialState(1, capacity);
@@ -132,7 +145,7 @@ class Stepper {
   }
 
   /** The old state's tensors go; caches change in place and stay. */
-  private replace(after: { logits: Tensor; state: LanguageModelState }) {
+  private replace(after: { logits: Tensor; state: S }) {
     for (const t of stateTensors(this.state)) t.dispose();
     this.state = after.state;
     return after;
@@ -144,12 +157,12 @@ class Stepper {
 }
 
 /** Runs the whole text again for every token: the naive way, O(T^2) tokens in total. */
-class Recompute {
+class Recompute<P, S extends GenerativeState> {
   private readonly text: number[] = [];
 
   constructor(
-    private readonly model: LanguageModel,
-    private readonly params: LanguageModelParameters,
+    private readonly model: GenerativeModel<P, S>,
+    private readonly params: P,
   ) {}
 
   async read(tokens: readonly number[]): Promise<Float32Array> {
@@ -172,8 +185,17 @@ class Recompute {
   }
 }
 
-/** One token: the largest logit (lowest index wins), or a draw from softmax(logits / temperature) over the top k. */
-export function sample(logits: ArrayLike<number>, temperature: number, topK: number, random: Random): number {
+/**
+ * One token: the largest logit (lowest index wins), or a draw from softmax(logits / temperature) over the top k, of those the
+ * fewest that hold `topP` of their probability.
+ */
+export function sample(
+  logits: ArrayLike<number>,
+  temperature: number,
+  topK: number,
+  random: Random,
+  topP = 1,
+): number {
   const order = Array.from({ length: logits.length }, (_, i) => i).sort(
     (a, b) => logits[b] - logits[a] || a - b,
   );
@@ -184,5 +206,13 @@ export function sample(logits: ArrayLike<number>, temperature: number, topK: num
   if (temperature === 0) return best;
   const chosen = order.slice(0, topK);
   const weights = chosen.map((i) => math.exp((logits[i] - logits[best]) / temperature));
-  return chosen[random.categorical(weights)];
+  return chosen[random.categorical(topP < 1 ? nucleus(weights, topP) : weights)];
+}
+
+/** The first weights that add up to a share of all; at least one. */
+function nucleus(weights: readonly number[], share: number): number[] {
+  const wanted = share * weights.reduce((sum, w) => sum + w, 0);
+  let sum = 0;
+  const end = weights.findIndex((w) => (sum += w) >= wanted);
+  return weights.slice(0, end < 0 ? undefined : end + 1);
 }

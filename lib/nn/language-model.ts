@@ -238,18 +238,21 @@ function initialState(config: LanguageModelConfig, batch: number, capacity?: num
 }
 
 /** Tensors of a state that scopes must keep (a cache keeps its own). */
-export function stateTensors(state: LanguageModelState): Tensor[] {
+export function stateTensors(state: { layers: readonly unknown[] }): Tensor[] {
   return state.layers.flatMap((layer) => (layer instanceof KeyValueCache ? [] : treeTensors(layer)));
 }
 
 /** Returns a state's memory to its pools. */
-export function disposeState(state: LanguageModelState): void {
+export function disposeState(state: { layers: readonly unknown[] }): void {
   for (const layer of state.layers) if (layer instanceof KeyValueCache) layer.dispose();
   for (const t of stateTensors(state)) t.dispose();
 }
 
 /** Bytes a state occupies for the tokens seen: constant for Mamba, growing with every token for a transformer. */
-export function stateBytes(state: LanguageModelState): number {
-  const caches = state.layers.reduce((n, layer) => n + (layer instanceof KeyValueCache ? layer.bytes : 0), 0);
+export function stateBytes(state: { layers: readonly unknown[] }): number {
+  const caches = state.layers.reduce<number>(
+    (n, layer) => n + (layer instanceof KeyValueCache ? layer.bytes : 0),
+    0,
+  );
   return caches + stateTensors(state).reduce((n, t) => n + 4 * t.size, 0);
 }

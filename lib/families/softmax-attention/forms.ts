@@ -1,108 +1,127 @@
-/** Faster forms: scores materialised by matrix products, tiled online softmax on WASM, one-query decode. */
+/** Host forms: tiled online softmax on WASM, and one query against a cache in parts of the key axis. */
 import * as calls from '../../cpu/wasm/calls.js';
+import * as math from '../../core/math.js';
 import { ArgumentError } from '../../core/errors.js';
-import { matmul } from '../../ops/matmul/index.js';
-import { broadcastTo, permute, reshape, slice } from '../../ops/structure/index.js';
-import { add, affine, mul } from '../../ops/map/index.js';
-import { softmax } from '../../ops/softmax/index.js';
 import { allocate, type Call, type Implementation, type Kernel } from '../../tensor/operator.js';
-import { noGrad, valueAndGrad } from '../../tensor/tape.js';
-import { scope } from '../../tensor/scope.js';
-import { sum } from '../../ops/reduce/index.js';
-import { Tensor, tensor } from '../../tensor/tensor.js';
-import { attentionView } from './reference.js';
+import { Tensor, zeros } from '../../tensor/tensor.js';
+import { attentionSequences, blocksOf, isPlain, reachOf } from './layout.js';
 
-/** Additive mask [Tq, keys] of causality: 0 where visible, -1e30 elsewhere (finite: softmax of it is exactly 0). */
-function mask(Tq: number, keys: number, like: Tensor): Tensor {
-  const values = new Float64Array(Tq * keys);
-  for (let i = 0; i < Tq; i++) for (let j = i + 1 + keys - Tq; j < keys; j++) values[i * keys + j] = -1e30;
-  return tensor(values, { shape: [Tq, keys], dtype: like.dtype, device: like.device });
+const WHERE = 'softmax-attention';
+const at = (t: Tensor | undefined) => t?.pointer(WHERE) ?? 0;
+
+/** The factor on the scores. */
+export function scaleOf(call: Call): number {
+  return (call.params.scale as number | undefined) ?? 1 / Math.sqrt(call.dims.K);
 }
 
-/** softmax(scale Q K^T + mask) V with all scores in memory: O(Tq Tk) bytes. */
-function materialised(call: Call, q: Tensor, k: Tensor, v: Tensor): Tensor {
+function wasmDims(call: Call): calls.AttentionDims {
   const { B, Tq, Tk, H, Hkv, K, V } = call.dims;
-  const scale = (call.params.scale as number | undefined) ?? 1 / Math.sqrt(K);
   const keys = (call.params.keys as number | undefined) ?? Tk;
-  // Rows of a cache beyond the keys in use hold anything, NaN included: they are cut off, not masked.
-  const used = (t: Tensor) => (keys < Tk ? slice(t, 1, 0, keys) : t);
-  const heads = (t: Tensor, n: number, d: number) => {
-    const spread =
-      H === Hkv || t === q
-        ? t
-        : reshape(broadcastTo(reshape(t, [B, n, Hkv, 1, d]), [B, n, Hkv, H / Hkv, d]), [B, n, H, d]);
-    return permute(spread, [0, 2, 1, 3]);
-  };
-  const scores = affine(matmul(heads(q, Tq, K), heads(used(k), keys, K), { transposeB: true }), scale, 0);
-  const masked = call.params.causal ? add(scores, mask(Tq, keys, q)) : scores;
-  return permute(matmul(softmax(masked), heads(used(v), keys, V)), [0, 2, 1, 3]);
+  const causal = Boolean(call.params.causal);
+  return { B, Tq, Tk: keys, capacity: Tk, H, Hkv, K, V, scale: scaleOf(call), causal };
 }
 
-/** The naive form: matrix products with the whole score matrix; its gradient is the tape's own. */
-export const attentionParallel: Implementation = {
-  forward: (call) => ({
-    y: scope(() => noGrad(() => materialised(call, call.in.q!, call.in.k!, call.in.v!))),
-  }),
-  backward: (call) =>
-    scope(() => {
-      const { q, k, v } = call.in as Record<string, Tensor>;
-      const dot = valueAndGrad((p: { q: Tensor; k: Tensor; v: Tensor }) =>
-        sum(mul(materialised(call, p.q, p.k, p.v), call.grad.y!)),
-      );
-      // Fresh handles: self-attention may pass one tensor in several places, whose gradients must stay apart.
-      return dot({ q: q.view(), k: k.view(), v: v.view() }).grads;
-    }),
+function extraOf(call: Call): calls.AttentionExtra {
+  const blocks = blocksOf(call);
+  return {
+    sequences: attentionSequences(call),
+    ...reachOf(call.params),
+    softcap: call.params.softcap as number,
+    alibi: at(call.in.alibiSlopes),
+    sink: at(call.in.sink),
+    mask: blocks && { at: at(call.in.blockMask), ...blocks },
+  };
+}
+
+/** Without masks beyond causality the kernels need no tables. They take maxima before scaling, so not for scale 0. */
+const tablesOf = (call: Call) => (isPlain(call) && scaleOf(call) > 0 ? undefined : extraOf(call));
+
+function outputsOf(call: Call): { y: Tensor; lse: Tensor } {
+  const { B, Tq, H, V } = call.dims;
+  return { y: allocate(call, [B, Tq, H, V]), lse: Tensor.empty([B, H, Tq], 'f32', 'host', WHERE) };
+}
+
+const inputsOf = (call: Call) => ({ q: at(call.in.q), k: at(call.in.k), v: at(call.in.v) });
+
+/** Gradient of the sink from delta = dy.y - dlse: a head's probabilities of its sink times -delta, summed. */
+function sinkGradient(call: Call, delta: Float32Array): Tensor {
+  const { B, Tq, H } = call.dims;
+  const made = allocate(call, [H]);
+  const sums = made.dataSync() as Float32Array;
+  const sink = call.in.sink!.dataSync();
+  const lse = call.out.lse.dataSync();
+  for (let h = 0; h < H; h++) {
+    let sum = 0;
+    for (let b = 0; b < B; b++)
+      for (let n = (b * H + h) * Tq, end = n + Tq; n < end; n++) sum -= math.exp(sink[h] - lse[n]) * delta[n];
+    sums[h] = sum;
+  }
+  return made;
+}
+
+/** Gradient of the slopes: minus the sums of ds |distance| of a head. */
+function slopeGradient(call: Call, rows: Float32Array): Tensor {
+  const { B, Tq, H } = call.dims;
+  const made = allocate(call, [H]);
+  const sums = made.dataSync() as Float32Array;
+  for (let h = 0; h < H; h++) {
+    let sum = 0;
+    for (let b = 0; b < B; b++) for (let n = (b * H + h) * Tq, end = n + Tq; n < end; n++) sum -= rows[n];
+    sums[h] = sum;
+  }
+  return made;
+}
+
+/** dq, dk, dv with recomputed tiles: O(T) memory. */
+const backward: Kernel = (call) => {
+  const { q, k, v, sink, alibiSlopes } = call.in as Record<string, Tensor>;
+  const { B, Tq, H } = call.dims;
+  const dims = wasmDims(call);
+  const dy = call.grad.y ?? zeros(call.out.y.shape, { dtype: 'f32', device: 'host' });
+  const rows = () => Tensor.empty([B, H, Tq], 'f32', 'host', WHERE);
+  const [delta, slopes] = [rows(), alibiSlopes ? rows() : undefined];
+  calls.attentionDelta(dims, { o: at(call.out.y), dO: at(dy), delta: at(delta) });
+  const values = delta.dataSync() as Float32Array;
+  const dlse = call.grad.lse?.dataSync();
+  if (dlse) for (let n = 0; n < values.length; n++) values[n] -= dlse[n];
+  const made: Record<string, Tensor> = {};
+  for (const [name, t] of Object.entries({ q, k, v })) made[name] = allocate(call, t.shape);
+  const to = { dq: at(made.q), dk: at(made.k), dv: at(made.v), slopes: at(slopes) };
+  const saved = { lse: at(call.out.lse), delta: at(delta), dO: at(dy) };
+  calls.attentionBackward(dims, { ...inputsOf(call), ...saved, ...to }, tablesOf(call));
+  if (sink) made.sink = sinkGradient(call, values);
+  if (slopes) made.alibiSlopes = slopeGradient(call, slopes.dataSync() as Float32Array);
+  for (const t of [delta, slopes, call.grad.y ? undefined : dy]) t?.dispose();
+  return made;
 };
 
-const at = (t: Tensor | undefined) => t?.pointer('softmax-attention') ?? 0;
-
-function wasmDims(call: Call) {
-  const { B, Tq, Tk, H, Hkv, K, V } = call.dims;
-  const { scale, keys } = attentionView(call);
-  return { B, Tq, Tk: keys, capacity: Tk, H, Hkv, K, V, scale, causal: Boolean(call.params.causal) };
-}
-
-/** Tiled online softmax: O(T) memory; keeps log-sum-exp per query, the backward pass recomputes tiles. */
+/** Tiled online softmax: O(T) memory; the backward pass recomputes tiles from the log-sum-exp. */
 export const attentionChunkWasm: Implementation = {
   forward: (call) => {
-    const { B, Tq, H, V } = call.dims;
-    const y = allocate(call, [B, Tq, H, V]);
-    const lse = call.training ? Tensor.empty([B, H, Tq], 'f32', 'host', 'softmax-attention') : undefined;
-    calls.attention(wasmDims(call), {
-      q: at(call.in.q),
-      k: at(call.in.k),
-      v: at(call.in.v),
-      o: at(y),
-      lse: at(lse),
-    });
-    if (lse) call.saved.logsumexp = lse;
-    return { y };
+    const { y, lse } = outputsOf(call);
+    calls.attention(wasmDims(call), { ...inputsOf(call), o: at(y), lse: at(lse) }, tablesOf(call));
+    return { y, lse };
   },
-  backward: (call) => {
-    const { q, k, v } = call.in as Record<string, Tensor>;
-    const made = { q: allocate(call, q.shape), k: allocate(call, k.shape), v: allocate(call, v.shape) };
-    calls.attentionBackward(wasmDims(call), {
-      q: at(q),
-      k: at(k),
-      v: at(v),
-      o: at(call.out.y),
-      lse: at(call.saved.logsumexp),
-      dO: at(call.grad.y),
-      dq: at(made.q),
-      dk: at(made.k),
-      dv: at(made.v),
-    });
-    return made;
-  },
+  backward,
 };
 
-/** Decode: one query against a cache of T keys. */
-export function decode(implementation: Implementation): Implementation {
+/** One query: its keys in parts, each by itself, merged by their log-sum-exp. The same bits on any threads. */
+export const attentionStepWasm = oneQuery({
+  forward: (call) => {
+    const { y, lse } = outputsOf(call);
+    const size = (call.params.splitSize as number | undefined) ?? 512;
+    const to = { ...inputsOf(call), o: at(y), lse: at(lse) };
+    calls.attentionDecode(wasmDims(call), to, extraOf(call), size);
+    return { y, lse };
+  },
+  backward,
+});
+
+/** Refuses more than one query. */
+export function oneQuery(implementation: Implementation): Implementation {
   const forward: Kernel = (call) => {
     if (call.dims.Tq !== 1)
-      throw new ArgumentError(
-        `softmax-attention: q must hold one token in form step, got Tq = ${call.dims.Tq}`,
-      );
+      throw new ArgumentError(`${WHERE}: q must hold one token in form step, got Tq = ${call.dims.Tq}`);
     return implementation.forward(call);
   };
   return { ...implementation, forward };

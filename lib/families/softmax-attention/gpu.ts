@@ -1,98 +1,137 @@
-/** Softmax attention on the GPU: tiles with an online softmax; the backward pass makes probabilities again. */
-import { DeviceError } from '../../core/errors.js';
-import { dispatch, floatType, gpuEmpty } from '../../gpu/dispatch.js';
-import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
+/**
+ * Softmax attention on the GPU: tiles with an online softmax. The gradient makes probabilities again, dq over query
+ * tiles and dk, dv over key tiles, so that nothing is added by two workgroups. One query takes its keys in parts.
+ */
+import { dispatch, gpuEmpty } from '../../gpu/dispatch.js';
+import { neg } from '../../ops/map/index.js';
+import { sum } from '../../ops/reduce/index.js';
+import { allocate, type Call, type Implementation, type Kernel } from '../../tensor/operator.js';
+import { scope } from '../../tensor/scope.js';
+import { zeros, type Tensor } from '../../tensor/tensor.js';
+import { oneQuery } from './forms.js';
+import { definesOf, planOf, WHERE } from './gpu-plan.js';
 
-const WHERE = 'softmax-attention';
-const TILE = 16;
-/** Widest head: 16 columns an invocation. */
-const WIDEST = 256;
+/** Queries or keys of a workgroup. */
+const TILE = 64;
+/** Keys of a workgroup of the decode. */
+const PART = 256;
+const kernel = (name: string) => `families/softmax-attention/${name}`;
 
-/** Fields shared by the kernels, and the variant that is wide enough. */
-function planOf(call: Call, width: number) {
-  const { B, Tq, Tk, H, Hkv, K, V } = call.dims;
-  if (width > WIDEST)
-    throw new DeviceError(
-      `${WHERE}: K and V must be <= ${WIDEST} on the GPU, got K = ${K} and V = ${V}; use the form parallel`,
-    );
-  const columns = [4, 8, 16].find((c) => c * TILE >= width)!;
-  const keys = (call.params.keys as number | undefined) ?? Tk;
-  const params = {
-    tq: Tq,
-    tk: keys,
-    rows_k: Tk,
-    heads: H,
-    kv_heads: Hkv,
-    k: K,
-    v: V,
-    causal: call.params.causal ? 1 : 0,
-    scale: (call.params.scale as number | undefined) ?? 1 / Math.sqrt(K),
-  };
-  const common = {
-    where: WHERE,
-    defs: { F: floatType(WHERE, call.in.q!), COLUMNS: `${columns}u` },
-    work: 2 * B * H * Tq * keys * (K + V),
-  };
-  return { params, common };
+function outputsOf(call: Call): { y: Tensor; lse: Tensor } {
+  const { B, Tq, H, V } = call.dims;
+  return { y: allocate(call, [B, Tq, H, V]), lse: gpuEmpty(WHERE, [B, H, Tq]) };
 }
 
-export const attentionGpu: Implementation = {
-  forward: (call) => {
-    const { q, k, v } = call.in;
-    const { B, Tq, H, V } = call.dims;
-    const { params, common } = planOf(call, V);
-    const y = allocate(call, [B, Tq, H, V]);
-    const lse = gpuEmpty(WHERE, [B, H, Tq]);
-    const tiles = Math.ceil(Tq / TILE);
-    const rows = B * H * tiles;
-    dispatch({
-      ...common,
-      kernel: 'families/softmax-attention/forward',
-      tensors: { q, k, v, y, lse },
-      params: { ...params, rows, tiles },
-      rows,
-    });
-    if (call.training) call.saved.lse = lse;
-    else lse.dispose();
-    return { y };
-  },
-  backward: (call) => {
-    const { q, k, v } = call.in;
-    const { B, Tq, Tk, H, Hkv, K, V } = call.dims;
-    const { params, common } = planOf(call, Math.max(K, V));
-    const dy = call.grad.y;
-    const lse = call.saved.lse;
-    const delta = gpuEmpty(WHERE, [B, H, Tq]);
+/** Operations of both products over all pairs. */
+const workOf = ({ dims: { B, H, Tq, Tk, K, V } }: Call) => 2 * B * H * Tq * Tk * (K + V);
+
+const forward: Kernel = (call) => {
+  const { q, k, v } = call.in;
+  const { H, V } = call.dims;
+  const defs = definesOf(call, V);
+  const { tensor: plan, tiles, params } = planOf(call, TILE, 'queries');
+  const { y, lse } = outputsOf(call);
+  const rows = tiles * H;
+  dispatch({
+    where: WHERE,
+    kernel: kernel('forward'),
+    defs,
+    tensors: { q, k, v, plan, y, lse },
+    params: { ...params, rows },
+    rows,
+    work: workOf(call),
+  });
+  plan.dispose();
+  return { y, lse };
+};
+
+/** Rows of log-sum-exp and delta; with a sink also what each row adds to its gradient (else one unused element). */
+function statistics(call: Call, dy: Tensor): { stats: Tensor; dsink: Tensor } {
+  const { B, Tq, H, V } = call.dims;
+  const { y, lse } = call.out;
+  const { sink } = call.in;
+  const stats = gpuEmpty(WHERE, [B, H, Tq, 2]);
+  const dsink = gpuEmpty(WHERE, sink ? [B, H, Tq] : [1]);
+  const flags = { has_dy: call.grad.y, has_dlse: call.grad.lse, has_sink: sink };
+  dispatch({
+    where: WHERE,
+    kernel: kernel('delta'),
+    defs: { F: definesOf(call, V).F },
+    tensors: { y, dy, lse, dlse: call.grad.lse, sink, stats, dsink },
+    params: {
+      ...{ count: lse.size, tq: Tq, heads: H, v: V },
+      ...Object.fromEntries(Object.entries(flags).map(([name, t]) => [name, Number(t !== undefined)])),
+    },
+    threads: lse.size,
+    work: dy.size * 2,
+  });
+  return { stats, dsink };
+}
+
+function gradients(call: Call): Record<string, Tensor> {
+  const { q, k, v, alibiSlopes, sink } = call.in;
+  const { B, Tq, H, Hkv, K, V } = call.dims;
+  const dy = call.grad.y ?? zeros(call.out.y.shape, { dtype: q!.dtype, device: 'gpu' });
+  const { stats, dsink } = statistics(call, dy);
+  const [dq, dk, dv] = [q!, k!, v!].map((t) => allocate(call, t.shape));
+  const far = gpuEmpty(WHERE, alibiSlopes ? [B, H, Tq] : [1]);
+  const run = (name: string, axis: 'queries' | 'keys', width: number, outputs: Record<string, Tensor>) => {
+    const { tensor: plan, tiles, params } = planOf(call, TILE, axis);
+    const rows = tiles * (axis === 'queries' ? H : Hkv);
     dispatch({
       where: WHERE,
-      kernel: 'families/softmax-attention/delta',
-      defs: { F: common.defs.F },
-      tensors: { y: call.out.y, dy, delta },
-      params: { count: delta.size, tq: Tq, heads: H, v: V },
-      threads: delta.size,
-      work: dy!.size * 2,
+      kernel: kernel(name),
+      defs: definesOf(call, width),
+      tensors: { q, k, v, dy, stats, plan, ...outputs },
+      params: { ...params, rows },
+      rows,
+      work: 2 * workOf(call),
     });
-    const [dq, dk, dv] = [q!, k!, v!].map((t) => allocate(call, t.shape));
-    const inputs = { q, k, v, dy, lse, delta };
-    const queryTiles = Math.ceil(Tq / TILE);
-    const queryRows = B * H * queryTiles;
+  };
+  run('query-gradient', 'queries', K, { dq, far });
+  run('key-gradient', 'keys', Math.max(K, V), { dk, dv });
+  const made: Record<string, Tensor> = { q: dq, k: dk, v: dv };
+  if (sink) made.sink = sum(sum(dsink, 2), 0);
+  if (alibiSlopes) made.alibiSlopes = neg(sum(sum(far, 2), 0));
+  return made;
+}
+
+const backward: Kernel = (call) => scope(() => gradients(call));
+
+export const attentionGpu: Implementation = { forward, backward };
+
+/** One query a sequence: parts of 256 keys side by side, merged by their log-sum-exp. */
+export const attentionStepGpu = oneQuery({
+  forward: (call) => {
+    const { q, k, v } = call.in;
+    const { H, Tk, V } = call.dims;
+    const defs = definesOf(call, V);
+    const { tensor: plan, tiles, params } = planOf(call, TILE, 'queries');
+    const { y, lse } = outputsOf(call);
+    const parts = Math.max(1, Math.ceil(Tk / PART));
+    const rows = tiles * H * parts;
+    const state = gpuEmpty(WHERE, [rows, V + 2]);
     dispatch({
-      ...common,
-      kernel: 'families/softmax-attention/query-gradient',
-      tensors: { ...inputs, dq },
-      params: { ...params, rows: queryRows, tiles: queryTiles },
-      rows: queryRows,
+      where: WHERE,
+      kernel: kernel('decode'),
+      defs,
+      tensors: { q, k, v, plan, state },
+      params: { ...params, rows, parts },
+      rows,
+      work: workOf(call),
     });
-    const keyTiles = Math.ceil(Tk / TILE);
-    const keyRows = B * Hkv * keyTiles;
+    const count = tiles * H * V;
     dispatch({
-      ...common,
-      kernel: 'families/softmax-attention/key-gradient',
-      tensors: { ...inputs, dk, dv },
-      params: { ...params, rows: keyRows, tiles: keyTiles },
-      rows: keyRows,
+      where: WHERE,
+      kernel: kernel('merge'),
+      defs: { F: defs.F },
+      tensors: { state, plan, y, lse },
+      params: { ...params, count, parts },
+      threads: count,
+      work: count * parts,
     });
-    delta.dispose();
-    return { q: dq, k: dk, v: dv };
+    for (const t of [plan, state]) t.dispose();
+    return { y, lse };
   },
-};
+  backward,
+});

@@ -2,115 +2,141 @@
 import type { FloatArray } from '../../core/dtype.js';
 import * as math from '../../core/math.js';
 import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { attentionSequences, blocksOf, NOTHING, rangeOf, reachOf, type AttentionSequence } from './layout.js';
 
-/** Sizes, strides and visibility of one call. */
-export interface AttentionView {
-  q: FloatArray;
-  k: FloatArray;
-  v: FloatArray;
-  scale: number;
-  group: number;
-  /** Keys in use; the rest of a cache's capacity is ignored. */
-  keys: number;
-  /** Number of keys that query i sees. */
-  visible(i: number): number;
+/** One query of one head: the keys that it sees, with what its probabilities are made of. */
+interface Row {
+  sequence: AttentionSequence;
+  h: number;
+  /** Rows of q and y, and element of lse. */
+  at: number;
+  lseAt: number;
+  /** Rows of k and v that it sees. */
+  keys: number[];
+  /** |distance| of each, in tokens. */
+  distances: number[];
+  /** Derivative of a score after the cap by the one before it. */
+  slopes: number[];
+  p: Float64Array;
+  lse: number;
+  /** Probability of the sink. */
+  sink: number;
 }
 
-export function attentionView(call: Call): AttentionView {
-  const { Tq, Tk, H, Hkv, K } = call.dims;
-  const id = call.op.id;
-  const keys = (call.params.keys as number | undefined) ?? Tk;
-  return {
-    q: call.in.q!.floats(id),
-    k: call.in.k!.floats(id),
-    v: call.in.v!.floats(id),
-    scale: (call.params.scale as number | undefined) ?? 1 / Math.sqrt(K),
-    group: H / Hkv,
-    keys,
-    visible: (i) => (call.params.causal ? i + 1 + keys - Tq : keys),
-  };
+const floats = (call: Call, name: string): FloatArray | undefined => call.in[name]?.floats(call.op.id);
+
+function visit(call: Call, see: (row: Row) => void): void {
+  const { Tq, H, Hkv } = call.dims;
+  const reach = reachOf(call.params);
+  const blocks = blocksOf(call);
+  const mask = call.in.blockMask?.dataSync();
+  for (const sequence of attentionSequences(call))
+    for (let i = 0; i < sequence.tq; i++)
+      for (let h = 0; h < H; h++) {
+        const [low, high] = rangeOf(reach, sequence, i);
+        const keys: number[] = [];
+        const distances: number[] = [];
+        for (let j = low; j < high; j++) {
+          if (blocks && mask) {
+            const row = Math.floor((sequence.qBase + i) / blocks.size);
+            const column = Math.floor((sequence.kBase + j) / blocks.size);
+            const lead = sequence.batch * blocks.batchStride + h * blocks.headStride;
+            if (mask[lead + row * blocks.rowStride + column] === 0) continue;
+          }
+          keys.push((sequence.k0 + j) * Hkv + Math.floor((h * Hkv) / H));
+          distances.push(Math.abs(i + sequence.tk - sequence.tq - j));
+        }
+        const at = (sequence.q0 + i) * H + h;
+        const lseAt = (sequence.batch * H + h) * Tq + sequence.qBase + i;
+        see(scored(call, { sequence, h, at, lseAt, keys, distances }));
+      }
 }
 
-/** Probabilities of query i of one head over its visible keys. */
-function probabilities(a: AttentionView, call: Call, b: number, i: number, h: number): Float64Array {
-  const { Tq, Tk, H, Hkv, K } = call.dims;
-  const n = a.visible(i);
-  const p = new Float64Array(n);
-  const at = ((b * Tq + i) * H + h) * K;
-  let max = -Infinity;
-  for (let j = 0; j < n; j++) {
-    const from = ((b * Tk + j) * Hkv + Math.floor(h / a.group)) * K;
+/** Scores, cap, distances; then the softmax over keys and sink. */
+function scored(call: Call, row: Omit<Row, 'slopes' | 'p' | 'lse' | 'sink'>): Row {
+  const { K } = call.dims;
+  const [q, k] = [floats(call, 'q')!, floats(call, 'k')!];
+  const scale = (call.params.scale as number | undefined) ?? 1 / Math.sqrt(K);
+  const cap = (call.params.softcap as number | undefined) ?? 0;
+  const slope = floats(call, 'alibiSlopes')?.[row.h] ?? 0;
+  const sinkLogit = floats(call, 'sink')?.[row.h] ?? -Infinity;
+  const slopes: number[] = [];
+  const p = Float64Array.from(row.keys, (key, n) => {
     let s = 0;
-    for (let c = 0; c < K; c++) s += a.q[at + c] * a.k[from + c];
-    p[j] = s * a.scale;
-    if (p[j] > max || p[j] !== p[j]) max = p[j];
-  }
-  let sum = 0;
-  for (let j = 0; j < n; j++) sum += p[j] = math.exp(p[j] - max);
-  for (let j = 0; j < n; j++) p[j] /= sum;
-  return p;
-}
-
-function eachQuery(call: Call, visit: (b: number, i: number, h: number) => void): void {
-  const { B, Tq, H } = call.dims;
-  for (let b = 0; b < B; b++) for (let i = 0; i < Tq; i++) for (let h = 0; h < H; h++) visit(b, i, h);
-}
-
-/** y_i = sum_j p_ij v_j with p = softmax(scale q k^T). */
-const forward: Implementation['forward'] = (call) => {
-  const { B, Tq, Tk, H, Hkv, V } = call.dims;
-  const a = attentionView(call);
-  const y = allocate(call, [B, Tq, H, V]);
-  const to = y.floats(call.op.id);
-  const line = new Float64Array(V);
-  eachQuery(call, (b, i, h) => {
-    const p = probabilities(a, call, b, i, h);
-    line.fill(0);
-    p.forEach((weight, j) => {
-      const from = ((b * Tk + j) * Hkv + Math.floor(h / a.group)) * V;
-      for (let c = 0; c < V; c++) line[c] += weight * a.v[from + c];
-    });
-    for (let c = 0; c < V; c++) to[((b * Tq + i) * H + h) * V + c] = line[c];
+    for (let c = 0; c < K; c++) s += q[row.at * K + c] * k[key * K + c];
+    s *= scale;
+    const t = cap > 0 ? math.tanh(s / cap) : 0;
+    slopes.push(cap > 0 ? 1 - t * t : 1);
+    return (cap > 0 ? cap * t : s) - slope * row.distances[n];
   });
-  return { y };
+  let max = sinkLogit;
+  for (const s of p) if (s > max || s !== s) max = s;
+  let sum = max === -Infinity ? 0 : math.exp(sinkLogit - max);
+  const sink = sum;
+  for (let n = 0; n < p.length; n++) sum += p[n] = math.exp(p[n] - max);
+  for (let n = 0; n < p.length; n++) p[n] /= sum;
+  const lse = sum === 0 ? NOTHING : max + math.log(sum);
+  return { ...row, slopes, p, lse, sink: sum === 0 ? 0 : sink / sum };
+}
+
+/** y_i = sum_j p_ij v_j, lse_i = log sum_j e^s_ij; 0 and NOTHING for rows that see no key and have no sink. */
+const forward: Implementation['forward'] = (call) => {
+  const { B, Tq, H, V } = call.dims;
+  const y = allocate(call, [B, Tq, H, V]);
+  const lse = allocate(call, [B, H, Tq]);
+  const [to, toLse, v] = [y.floats(call.op.id), lse.floats(call.op.id), floats(call, 'v')!];
+  visit(call, (row) => {
+    const line = new Float64Array(V);
+    row.p.forEach((weight, n) => {
+      for (let c = 0; c < V; c++) line[c] += weight * v[row.keys[n] * V + c];
+    });
+    for (let c = 0; c < V; c++) to[row.at * V + c] = line[c];
+    toLse[row.lseAt] = row.lse;
+  });
+  return { y, lse };
 };
 
-/** dv_j += p_ij dy_i; ds_ij = p_ij (dy_i.v_j - dy_i.y_i); dq_i += scale ds k_j; dk_j += scale ds q_i. */
+/**
+ * ds_ij = p_ij (dy_i.v_j - dy_i.y_i + dlse_i); dv_j += p_ij dy_i; dq_i and dk_j through the cap; the sink and the
+ * slopes take what their scores get: dsink += p_sink (dlse_i - dy_i.y_i), dslope -= ds_ij |distance|.
+ */
 const backward: Implementation['forward'] = (call) => {
-  const { Tq, Tk, H, Hkv, K, V } = call.dims;
-  const a = attentionView(call);
-  const dy = call.grad.y!.floats(call.op.id);
-  const sums = {
-    q: new Float64Array(a.q.length),
-    k: new Float64Array(a.k.length),
-    v: new Float64Array(a.v.length),
-  };
-  eachQuery(call, (b, i, h) => {
-    const p = probabilities(a, call, b, i, h);
-    const [qAt, yAt] = [((b * Tq + i) * H + h) * K, ((b * Tq + i) * H + h) * V];
-    const rows = (j: number) => (b * Tk + j) * Hkv + Math.floor(h / a.group);
-    const dp = p.map((_, j) => {
+  const { K, V } = call.dims;
+  const scale = (call.params.scale as number | undefined) ?? 1 / Math.sqrt(K);
+  const [q, k, v] = ['q', 'k', 'v'].map((name) => floats(call, name)!);
+  const dy = call.grad.y?.floats(call.op.id);
+  const dlse = call.grad.lse?.floats(call.op.id);
+  const names = ['q', 'k', 'v', 'sink', 'alibiSlopes'].filter((name) => call.in[name]);
+  const sums: Record<string, Float64Array> = {};
+  for (const name of ['q', 'k', 'v', 'sink', 'alibiSlopes'])
+    sums[name] = new Float64Array(call.in[name]?.size ?? call.dims.H);
+  visit(call, (row) => {
+    const dp = row.keys.map((key) => {
       let s = 0;
-      for (let c = 0; c < V; c++) s += dy[yAt + c] * a.v[rows(j) * V + c];
+      if (dy) for (let c = 0; c < V; c++) s += dy[row.at * V + c] * v[key * V + c];
       return s;
     });
-    const mean = p.reduce((s, weight, j) => s + weight * dp[j], 0);
-    p.forEach((weight, j) => {
-      const ds = weight * (dp[j] - mean) * a.scale;
-      const [kAt, vAt] = [rows(j) * K, rows(j) * V];
-      for (let c = 0; c < V; c++) sums.v[vAt + c] += weight * dy[yAt + c];
+    const mean = row.p.reduce((s, weight, n) => s + weight * dp[n], 0) - (dlse?.[row.lseAt] ?? 0);
+    sums.sink[row.h] -= row.sink * mean;
+    row.p.forEach((weight, n) => {
+      const ds = weight * (dp[n] - mean);
+      sums.alibiSlopes[row.h] -= ds * row.distances[n];
+      const dot = ds * row.slopes[n] * scale;
+      const [qAt, kAt, vAt] = [row.at * K, row.keys[n] * K, row.keys[n] * V];
+      if (dy) for (let c = 0; c < V; c++) sums.v[vAt + c] += weight * dy[row.at * V + c];
       for (let c = 0; c < K; c++) {
-        sums.q[qAt + c] += ds * a.k[kAt + c];
-        sums.k[kAt + c] += ds * a.q[qAt + c];
+        sums.q[qAt + c] += dot * k[kAt + c];
+        sums.k[kAt + c] += dot * q[qAt + c];
       }
     });
   });
-  const made = (name: 'q' | 'k' | 'v') => {
-    const t = allocate(call, call.in[name]!.shape);
-    (t.floats(call.op.id) as Float64Array).set(sums[name]);
-    return t;
-  };
-  return { q: made('q'), k: made('k'), v: made('v') };
+  const made: Record<string, Tensor> = {};
+  for (const name of names) {
+    made[name] = allocate(call, call.in[name]!.shape);
+    (made[name].floats(call.op.id) as Float64Array).set(sums[name]);
+  }
+  return made;
 };
 
 export const attentionReference: Implementation = { forward, backward };

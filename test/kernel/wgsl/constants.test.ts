@@ -27,7 +27,7 @@ describe('kernel files', () => {
     const file = kernelFile('families/softmax-attention/forward', {});
     const [name] = Object.keys(sizeDefines(file.kernel));
     expect(withSizes(file.text, { [name]: '16u' })).toContain(`const ${name} = 16u;`);
-    expect(needsOf(file)).toMatchObject({ workgroup: [16, 16, 1], storageBuffers: 5 });
+    expect(needsOf(file)).toMatchObject({ workgroup: [16, 16, 1], storageBuffers: 6 });
   });
 
   it('are named after kernel and element types', () => {

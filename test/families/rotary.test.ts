@@ -1,0 +1,371 @@
+/** Rotary embeddings against transformers (test/golden/make/rotary.py), written-down vectors, and their identities. */
+import { describe, expect, it } from 'vitest';
+import { relativeRms } from '../../lib/core/compare.js';
+import { Random } from '../../lib/core/random.js';
+import type { Shape } from '../../lib/core/shape.js';
+import {
+  gather,
+  matmul,
+  pairingOrder,
+  rope,
+  rotary,
+  rotaryFrequencies,
+  rotaryTable,
+  rotateCachedKeys,
+  yarnRange,
+  type RotaryOptions,
+  type RotaryScaling,
+} from '../../lib/index.js';
+import { permute, reshape, slice } from '../../lib/ops/index.js';
+import { setThreads } from '../../lib/cpu/index.js';
+import { withBackend } from '../../lib/tensor/backend.js';
+import { vjp } from '../../lib/tensor/tape.js';
+import { tensor, type Tensor } from '../../lib/tensor/tensor.js';
+import { formula, goldenJson } from '../nn/support.js';
+
+interface GoldenFrequencies {
+  name: string;
+  type: 'linear' | 'dynamic' | 'yarn' | 'llama3' | 'longrope' | 'proportional';
+  size: number;
+  most: number;
+  length: number | null;
+  parameters: Record<string, number & number[] & boolean>;
+  frequencies: number[];
+  attentionFactor: number;
+}
+
+const golden = goldenJson('rotary.json');
+
+/** Upstream's configuration in our words. */
+function scalingOf(c: GoldenFrequencies): RotaryScaling {
+  const p = c.parameters;
+  const { factor, original_max_position_embeddings: originalLength } = p;
+  switch (c.type) {
+    case 'linear':
+      return { type: 'linear', factor };
+    case 'dynamic':
+      return { type: 'dynamic-ntk', factor, originalLength: c.most, length: c.length! };
+    case 'proportional':
+      return { type: 'proportional', factor, rotated: p.partial_rotary_factor * c.size };
+    case 'llama3':
+      return {
+        type: 'llama3',
+        factor,
+        originalLength,
+        lowFrequencyFactor: p.low_freq_factor,
+        highFrequencyFactor: p.high_freq_factor,
+      };
+    case 'longrope':
+      return {
+        type: 'longrope',
+        factors: c.length! > originalLength ? p.long_factor : p.short_factor,
+        factor,
+        originalLength,
+      };
+    case 'yarn':
+      return {
+        type: 'yarn',
+        factor,
+        originalLength,
+        betaFast: p.beta_fast,
+        betaSlow: p.beta_slow,
+        mscale: p.mscale,
+        mscaleAllDim: p.mscale_all_dim,
+        attentionFactor: p.attention_factor,
+        truncate: p.truncate,
+      };
+  }
+}
+
+describe('frequencies are those of transformers', () => {
+  it.each(golden.frequencies as GoldenFrequencies[])('$name, to twelve digits', (c) => {
+    const share = c.type === 'proportional' ? 1 : (c.parameters.partial_rotary_factor ?? 1);
+    const dims = c.size * share;
+    const got = rotaryFrequencies(dims, { base: c.parameters.rope_theta, scaling: scalingOf(c) });
+    expect(got.frequencies.length).toBe(c.frequencies.length);
+    got.frequencies.forEach((f, j) => expect(Math.abs(f - c.frequencies[j])).toBeLessThanOrEqual(1e-12 * f));
+    expect(Math.abs(got.attentionFactor / c.attentionFactor - 1)).toBeLessThan(1e-14);
+  });
+
+  it('and have the written-down vectors of YaRN and NTK: 128 features, 4096 positions, factor 4', () => {
+    const yarn = { type: 'yarn', factor: 4, originalLength: 4096 } as const;
+    expect(yarnRange(128, 10000, yarn)).toEqual({ low: 20, high: 46 });
+    expect(rotaryFrequencies(128, { scaling: yarn }).attentionFactor).toBeCloseTo(1.1386294, 7);
+    const ntk = rotaryFrequencies(128, { scaling: { type: 'ntk', factor: 4 } }).frequencies;
+    const slowest = rotaryFrequencies(128, { base: 40889.942 }).frequencies[63];
+    // The vector has eight digits.
+    expect(Math.abs(ntk[63] / slowest - 1)).toBeLessThan(2e-8);
+    // The slowest frequency is interpolated by the whole factor, the fastest not at all.
+    expect(Math.abs(ntk[63] * 4 * 10000 ** (126 / 128) - 1)).toBeLessThan(1e-12);
+    expect(ntk[0]).toBe(1);
+  });
+
+  it('of RetNet end at exactly 1/base, unlike those of RoPE', () => {
+    const retnet = rotaryFrequencies(8, { spacing: 'retnet' }).frequencies;
+    expect(Array.from(retnet, (f) => f.toFixed(12))).toEqual(
+      [1, 10000 ** (-1 / 3), 10000 ** (-2 / 3), 1e-4].map((f) => f.toFixed(12)),
+    );
+    expect(rotaryFrequencies(8).frequencies[3]).toBeGreaterThan(9e-4);
+  });
+
+  it.each<[string, number, RotaryOptions, string]>([
+    ['odd sizes', 7, {}, 'dims must be a positive even integer, got 7'],
+    ['factors of zero', 8, { scaling: { type: 'linear', factor: 0 } }, 'factor must be a positive number'],
+    [
+      'a scaling of RetNet',
+      8,
+      { spacing: 'retnet', scaling: { type: 'ntk', factor: 2 } },
+      'scaling must be absent with spacing retnet, got "ntk"',
+    ],
+    [
+      'short lists',
+      8,
+      { scaling: { type: 'longrope', factors: [1], factor: 1, originalLength: 4 } },
+      'factors must hold dims / 2 = 4 numbers, got 1',
+    ],
+    ['other words', 8, { scaling: { type: 'su', factor: 2 } as never }, 'scaling must be linear, ntk,'],
+  ])('refuse %s', (_, dims, options, message) => {
+    expect(() => rotaryFrequencies(dims, options)).toThrow(`rotaryFrequencies: ${message}`);
+  });
+});
+
+const host = (
+  values: number[] | Float64Array | Int32Array,
+  shape: Shape,
+  dtype: 'f32' | 'f64' | 'i32' = 'f64',
+) => tensor(values, { shape, dtype, device: 'host' });
+const positions = host((golden.positions as number[][]).flat(), [2, 8], 'i32');
+
+describe.each([
+  ['f64', 'cpu', 1e-11],
+  ['f32', 'wasm', 5e-6],
+] as const)('rotations in %s on %s', (dtype, backend, limit) => {
+  const table = (dims: number) =>
+    rotaryTable(rotaryFrequencies(dims), { length: 4002, dtype, device: 'host' });
+  const draw = (name: string, shape: number[]) => host(formula(name, shape, 2), shape, dtype);
+  const close = (got: Tensor, want: number[]) =>
+    expect(relativeRms(got.dataSync(), want)).toBeLessThan(limit);
+
+  it('of halves are those of Llama, with gradients, at positions that restart and jump', () => {
+    const want = golden.llama as Record<string, number[]>;
+    const leaves = { q: draw('llama/q', [2, 8, 3, 16]), k: draw('llama/k', [2, 8, 1, 16]) };
+    withBackend(backend, () => {
+      const { outputs, pull } = vjp(
+        (p: typeof leaves) => ({
+          q: rotary(p.q, table(16), { positions }),
+          k: rotary(p.k, table(16), { positions }),
+        }),
+        leaves,
+      );
+      close(outputs.q, want.q);
+      close(outputs.k, want.k);
+      const grads = pull({ q: draw('llama/dq', [2, 8, 3, 16]), k: draw('llama/dk', [2, 8, 1, 16]) });
+      close(grads.q, want.dq);
+      close(grads.k, want.dk);
+    });
+  });
+
+  it('of neighbours in part of the features are those of GPT-J, with gradients', () => {
+    const want = golden.gptj as Record<string, number[]>;
+    withBackend(backend, () => {
+      const { outputs, pull } = vjp(
+        (p: { x: Tensor }) => ({ y: rotary(p.x, table(8), { positions, pairing: 'interleaved' }) }),
+        { x: draw('gptj/x', [2, 8, 3, 12]) },
+      );
+      close(outputs.y, want.x);
+      close(pull({ y: draw('gptj/dx', [2, 8, 3, 12]) }).x, want.dx);
+    });
+  });
+});
+
+const random = new Random(11);
+const normal = (shape: number[], dtype: 'f32' | 'f64' = 'f64') =>
+  host(
+    Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal()),
+    shape,
+    dtype,
+  );
+const dot = (a: Tensor, b: Tensor) => {
+  const [x, y] = [a.dataSync(), b.dataSync()];
+  let s = 0;
+  for (let i = 0; i < x.length; i++) s += x[i] * y[i];
+  return s;
+};
+const size = (a: Tensor) => Math.sqrt(dot(a, a));
+const at = (p: number) => host([p], [1, 1], 'i32');
+
+describe('identities in f64', () => {
+  const q = normal([1, 1, 1, 32]);
+  const k = normal([1, 1, 1, 32]);
+  const unit = size(q) * size(k);
+
+  it.each(['half', 'interleaved'] as const)('scores depend on distance only, pairing %s', (pairing) => {
+    const table = rotaryTable(rotaryFrequencies(32), { length: 2000, dtype: 'f64', device: 'host' });
+    const score = (n: number, m: number) =>
+      dot(rotary(q, table, { positions: at(n), pairing }), rotary(k, table, { positions: at(m), pairing }));
+    for (const shift of [1, 37, 1900])
+      expect(Math.abs(score(57 + shift, 20 + shift) - score(57, 20)) / unit).toBeLessThan(1e-13);
+  });
+
+  it('those of xPos too, and they fade by zeta^(distance / 512)', () => {
+    const make = (side: 'query' | 'key') =>
+      rotaryTable(rotaryFrequencies(32), { length: 2000, xpos: { side }, dtype: 'f64', device: 'host' });
+    const [tq, tk] = [make('query'), make('key')];
+    const score = (n: number, m: number, a = q, b = k) =>
+      dot(rotary(a, tq, { positions: at(n) }), rotary(b, tk, { positions: at(m) }));
+    for (const shift of [1, 37, 1900])
+      expect(Math.abs(score(57 + shift, 20 + shift) - score(57, 20)) / unit).toBeLessThan(1e-13);
+    const first = host(
+      Float64Array.from({ length: 32 }, (_, i) => Number(i === 0)),
+      [1, 1, 1, 32],
+    );
+    const zeta = 0.4 / 1.4;
+    expect(score(90, 20, first, first)).toBeCloseTo(Math.cos(70) * zeta ** (70 / 512), 13);
+  });
+
+  it('a key turned anew is the key turned at the new place, to 5e-16 of its size', () => {
+    const frequencies = rotaryFrequencies(32);
+    const table = rotaryTable(frequencies, { length: 600, dtype: 'f64', device: 'host' });
+    const keys = normal([2, 5, 3, 32]);
+    for (const pairing of ['half', 'interleaved'] as const) {
+      const [from, to] = [
+        [0, 3, 5, 250, 599, 7, 8, 9, 10, 11],
+        [0, 1, 2, 3, 4],
+      ];
+      const old = rotary(keys, table, { positions: host(from, [2, 5], 'i32'), pairing });
+      const got = rotateCachedKeys(old, { from, to, frequencies, pairing });
+      const want = rotary(keys, table, { positions: host([...to, ...to], [2, 5], 'i32'), pairing });
+      const reach = (p: number) => Math.max(1, p) * 2 ** -53;
+      // Angles are rounded once at each place: the error grows with the position itself.
+      expect(relativeRms(got.dataSync(), want.dataSync())).toBeLessThan(4e-16 + reach(599));
+      const near = rotateCachedKeys(want, { from: to, to: to.map((p) => p + 1), frequencies, pairing });
+      const next = rotary(keys, table, {
+        positions: host(
+          [...to, ...to].map((p) => p + 1),
+          [2, 5],
+          'i32',
+        ),
+        pairing,
+      });
+      expect(relativeRms(near.dataSync(), next.dataSync())).toBeLessThan(5e-16);
+    }
+  });
+
+  it('keys of one scaling turn into keys of another, and keys of xPos keep their decay', () => {
+    const scaling = (length: number) =>
+      rotaryFrequencies(16, { scaling: { type: 'dynamic-ntk', factor: 2, originalLength: 64, length } });
+    const [short, long] = [scaling(64), scaling(256)];
+    const keys = normal([1, 4, 2, 16]);
+    const turned = (f: typeof short, xpos?: { side: 'key'; centre: number }) =>
+      rotary(keys, rotaryTable(f, { length: 9, xpos, dtype: 'f64', device: 'host' }), { offset: 5 });
+    const from = [5, 6, 7, 8];
+    const got = rotateCachedKeys(turned(short), { from, to: from, frequencies: short, newFrequencies: long });
+    expect(relativeRms(got.dataSync(), turned(long).dataSync())).toBeLessThan(2e-15);
+    const xpos = { side: 'key', centre: 0 } as const;
+    const moved = rotateCachedKeys(turned(short, xpos), {
+      from,
+      to: [0, 1, 2, 3],
+      frequencies: short,
+      xposScaleBase: 512,
+    });
+    const fresh = rotaryTable(short, { length: 4, xpos, dtype: 'f64', device: 'host' });
+    expect(relativeRms(moved.dataSync(), rotary(keys, fresh).dataSync())).toBeLessThan(2e-15);
+  });
+
+  it('an inverse table undoes rotation, attention factor and decay', () => {
+    const frequencies = rotaryFrequencies(16, { scaling: { type: 'yarn', factor: 8, originalLength: 32 } });
+    const options = { length: 40, xpos: { side: 'key' }, dtype: 'f64', device: 'host' } as const;
+    const x = normal([2, 40, 2, 20]);
+    const there = rotary(x, rotaryTable(frequencies, options));
+    const back = rotary(there, rotaryTable(frequencies, { ...options, inverse: true }));
+    expect(relativeRms(back.dataSync(), x.dataSync())).toBeLessThan(5e-16);
+  });
+
+  it('the pairings are one another reordered', () => {
+    const table = rotaryTable(rotaryFrequencies(6), { length: 7, dtype: 'f64', device: 'host' });
+    const x = normal([1, 7, 2, 9]);
+    const order = (to: 'half' | 'interleaved') => host(pairingOrder(to, { dims: 6, size: 9 }), [9], 'i32');
+    // gather takes rows: features go first and back.
+    const reorder = (t: Tensor, to: 'half' | 'interleaved') =>
+      reshape(permute(gather(permute(reshape(t, [14, 9]), [1, 0]), order(to)), [1, 0]), [1, 7, 2, 9]);
+    const direct = rotary(x, table, { pairing: 'interleaved' });
+    const detour = reorder(rotary(reorder(x, 'half'), table), 'interleaved');
+    expect(Array.from(detour.dataSync())).toEqual(Array.from(direct.dataSync()));
+    const weight = normal([18, 4]);
+    const rows = host(pairingOrder('half', { dims: 6, size: 9, heads: 2 }), [18], 'i32');
+    const u = normal([3, 4]);
+    const heads = matmul(u, gather(weight, rows), { transposeB: true }).dataSync();
+    const plain = matmul(u, weight, { transposeB: true }).dataSync();
+    const back = pairingOrder('half', { dims: 6, size: 9 });
+    expect(heads[0 * 18 + 9 + 1]).toBe(plain[9 + back[1]]);
+    expect(() => pairingOrder('half', { dims: 5 })).toThrow('pairingOrder: dims must be even');
+  });
+});
+
+describe('rotary', () => {
+  it('with plain frequencies has the bits of rope on wasm, from an offset, on one thread and two', () => {
+    const x = normal([2, 50, 4, 16], 'f32');
+    const table = rotaryTable(rotaryFrequencies(16), { length: 80, device: 'host' });
+    withBackend('wasm', () => {
+      for (const threads of [1, 2, 3]) {
+        setThreads(threads);
+        expect(rotary(x, table, { offset: 30 }).dataSync()).toEqual(rope(x, { offset: 30 }).dataSync());
+      }
+    });
+    setThreads(2);
+  });
+
+  it('token by token is the whole', () => {
+    const x = normal([1, 6, 2, 8], 'f32');
+    const table = rotaryTable(rotaryFrequencies(8), { length: 6, device: 'host' });
+    const whole = rotary(x, table);
+    for (let t = 0; t < 6; t++)
+      expect(rotary(slice(x, 1, t, t + 1), table, { offset: t }).dataSync()).toEqual(
+        slice(whole, 1, t, t + 1).dataSync(),
+      );
+  });
+
+  it.each<[string, () => unknown, string]>([
+    [
+      'a short table',
+      () => rotary(normal([1, 9, 1, 8]), rows(8)),
+      'table must have offset + T = 9 rows, got 8',
+    ],
+    [
+      'a wide table',
+      () => rotary(normal([1, 2, 1, 6]), rows(8)),
+      'table must turn at most K = 6 features, got 8',
+    ],
+    [
+      'positions outside',
+      () => rotary(normal([1, 1, 1, 8]), rows(8), { positions: at(8) }),
+      'positions must lie in [0, 8), the rows of table, got 8',
+    ],
+    [
+      'two origins',
+      () => rotary(normal([1, 1, 1, 8]), rows(8), { positions: at(1), offset: 3 }),
+      'offset must be 0 with positions, got 3',
+    ],
+    [
+      'too few places',
+      () =>
+        rotateCachedKeys(normal([2, 3, 1, 8]), {
+          from: [1, 2],
+          to: [0, 1, 2],
+          frequencies: rotaryFrequencies(8),
+        }),
+      'from must hold T = 3 or B T = 6 positions, got 2',
+    ],
+    [
+      'empty tables',
+      () => rotaryTable(rotaryFrequencies(8), { length: 0 }),
+      'length must be a positive integer',
+    ],
+  ])('refuses %s', (_, run, message) => {
+    expect(run).toThrow(message);
+  });
+});
+
+function rows(length: number): Tensor {
+  return rotaryTable(rotaryFrequencies(8), { length, dtype: 'f64', device: 'host' });
+}
