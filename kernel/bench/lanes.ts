@@ -136,10 +136,10 @@ export function ownLanes(
   return lanes;
 }
 
-/** Lanes of other programs, at passes over a sequence. */
-export function otherLanes(op: string, options: SweepOptions): Lane[] {
+/** Lanes of other programs. */
+export function otherLanes(op: string, step: boolean, options: SweepOptions): Lane[] {
   return options.opponents.flatMap((opponent) =>
-    DIRECTIONS.map((direction): Lane => {
+    (step ? ['step'] : DIRECTIONS).map((direction): Lane => {
       const { name, form, threads } = opponent;
       return {
         row: { op, form, backend: 'other', threads, direction, opponent: name },

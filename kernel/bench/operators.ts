@@ -33,13 +33,13 @@ export function redCases(op: Operator, form: Form, backend: BackendName): Promis
 }
 
 /** What an operator is asked to do, whatever the form and the backend. */
-export type Problem = Pick<OperatorRow, 'op' | 'dims' | 'params' | 'shapes'>;
+export type Problem = Pick<OperatorRow, 'op' | 'dims' | 'params' | 'shapes' | 'with'>;
 
 /** Shapes of the tensors a problem hands over. */
 export function inputShapes(problem: Problem): { spec: InputSpec; shape: Shape }[] {
   const { record } = operator(problem.op);
   return record.inputs
-    .filter((spec) => !spec.optional)
+    .filter((spec) => !spec.optional || problem.with?.includes(spec.name))
     .map((spec) => ({
       spec,
       shape: problem.shapes?.[spec.name] ?? patternShape(spec.shape.split('|')[0].trim(), problem.dims),

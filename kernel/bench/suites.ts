@@ -10,6 +10,8 @@ export interface OperatorRow {
   dims: Dims;
   params?: Params;
   shapes?: Record<string, readonly number[]>;
+  /** Optional inputs that are handed over. */
+  with?: readonly string[];
   directions: readonly ('forward' | 'forward+backward' | 'step')[];
   /** Name of the direction in reports, where it differs. */
   label?: string;

@@ -19,32 +19,11 @@ import {
 import { alternate, timingOf, type Sampler } from './measure.js';
 import { Bench, type Problem } from './operators.js';
 import { gigabytes, series, sizes, type BenchRow } from './rows.js';
-
-/** What is swept. */
-export interface Sweep {
-  op: string;
-  /** Everything but T. */
-  shapes: readonly Dims[];
-  /** Sizes of single steps. */
-  steps: readonly Dims[];
-}
-
-const N = 16;
-
-export const SWEEPS: readonly Sweep[] = [
-  {
-    op: 'selective-scan',
-    shapes: [
-      { B: 1, D: 64, N, G: 1 },
-      { B: 1, D: 256, N, G: 1 },
-      { B: 1, D: 1536, N, G: 1 },
-      { B: 8, D: 256, N, G: 1 },
-    ],
-    steps: [1, 8, 64].flatMap((B) => [256, 1536].map((D) => ({ B, T: 1, D, N, G: 1 }))),
-  },
-];
+import { dimsAt, type Sweep } from './sweeps.js';
 
 const FIRST = 256;
+/** Doublings that a filter is tried on. */
+const LENGTHS = 14;
 /** Backward of a linear recurrence: about twice the forward pass again. */
 const FACTOR: Record<string, number> = { forward: 1, 'forward+backward': 3, backward: 2, step: 1 };
 
@@ -56,6 +35,11 @@ function predicted({ done }: Lane): number {
 }
 
 const laneName = ({ row }: Lane): string => `${row.op} ${series(row)} ${row.direction}`;
+
+/** Sizes of a problem as a row shows them: T alone stands for time. */
+function shown(problem: Problem, lengths: readonly string[]): Dims {
+  return Object.fromEntries(Object.entries(problem.dims).filter(([name]) => !lengths.includes(name)));
+}
 
 /** Why a lane ends before these sizes; undefined while it goes on. */
 function ends(lane: Lane, problem: Problem, { callSeconds }: SweepOptions): string | undefined {
@@ -74,6 +58,7 @@ async function race(
   problem: Problem,
   options: SweepOptions,
   copies: Copies,
+  dims: Dims,
 ): Promise<void> {
   const benches = new Map<string, Bench>();
   const bench = (device: 'host' | 'gpu') => {
@@ -82,7 +67,7 @@ async function race(
   };
   const stop = (lane: Lane, why: string) => {
     lane.stopped = true;
-    options.onStop(`${laneName(lane)} ends before ${sizes(problem.dims)}: ${why}`);
+    options.onStop(`${laneName(lane)} ends before ${sizes(dims)}: ${why}`);
   };
   const ready: { lane: Lane; own: Sampler }[] = [];
   try {
@@ -94,7 +79,7 @@ async function race(
         continue;
       }
       try {
-        ready.push({ lane, own: await lane.prepare(bench, problem.dims) });
+        ready.push({ lane, own: await lane.prepare(bench, dims) });
       } catch (error) {
         if (error instanceof CancelledError || options.signal?.aborted) throw error;
         stop(lane, error instanceof Error ? error.message : String(error));
@@ -106,7 +91,7 @@ async function race(
       ready.map(({ own }) => own),
       () => breathe(options.signal),
     );
-    const rows = ready.map(({ lane }, i) => rowOf(lane, problem, times[i]));
+    const rows = ready.map(({ lane }, i) => rowOf(lane, problem, dims, times[i]));
     for (const [i, { lane }] of ready.entries()) {
       lane.done.push(rows[i].medianMs);
       options.onRow(withShare(rows[i], copies));
@@ -115,7 +100,7 @@ async function race(
       const backward = backwardRow(rows[i], times[i], times[forward]);
       // Noise can make the whole faster than its part.
       if (backward.medianMs > 0) options.onRow(withShare(backward, copies));
-      else options.onStop(`${laneName(lane)} at ${sizes(problem.dims)}: backward is lost in the noise`);
+      else options.onStop(`${laneName(lane)} at ${sizes(dims)}: backward is lost in the noise`);
     }
   } finally {
     for (const made of benches.values()) made.dispose();
@@ -123,8 +108,9 @@ async function race(
 }
 
 /** Goes a lane on at these sizes? Where tensors end it says so in its next race; what a filter leaves out just ends. */
-const goesOn = (lane: Lane, op: string, dims: Dims): boolean =>
-  !lane.stopped && (problemBytes({ op, dims }) <= lane.largest || (lane.done.length > 0 && lane.fits(dims)));
+const goesOn = (lane: Lane, problem: Problem): boolean =>
+  !lane.stopped &&
+  (problemBytes(problem) <= lane.largest || (lane.done.length > 0 && lane.fits(problem.dims)));
 
 const isForwardOf = (a: Lane, b: Lane): boolean =>
   a.row.direction === 'forward' &&
@@ -132,15 +118,15 @@ const isForwardOf = (a: Lane, b: Lane): boolean =>
   series(a.row) === series(b.row) &&
   a.row.op === b.row.op;
 
-function rowOf(lane: Lane, problem: Problem, times: readonly number[]): BenchRow {
+function rowOf(lane: Lane, problem: Problem, dims: Dims, times: readonly number[]): BenchRow {
   const { record } = operator(problem.op);
   const factor = FACTOR[lane.row.direction];
   return {
     ...lane.row,
-    dims: problem.dims,
+    dims,
     dtype: 'f32',
-    flops: factor * record.flops(problem.dims, {}),
-    bytes: factor * record.bytes(problem.dims, {}),
+    flops: factor * record.flops(problem.dims, problem.params ?? {}),
+    bytes: factor * record.bytes(problem.dims, problem.params ?? {}),
     ...timingOf(times),
   };
 }
@@ -179,28 +165,47 @@ async function measureCopies(options: SweepOptions): Promise<Copies> {
   return copies;
 }
 
+/** Does a filter want any row of a sweep? */
+export function isWanted(sweep: Sweep, { backends, wants }: SweepOptions): boolean {
+  const { forms } = operator(sweep.op).record;
+  const lengths = Array.from({ length: LENGTHS }, (_, i) => FIRST * 2 ** i);
+  const passes = sweep.shapes.flatMap((shape) => lengths.map((T) => dimsAt(sweep, shape, T)));
+  return Object.keys(forms).some((form) =>
+    (form === 'step' && !sweep.decode ? sweep.steps : passes).some((dims) =>
+      backends.some((backend) =>
+        ['forward', 'forward+backward', 'step'].some((direction) =>
+          wants({ op: sweep.op, form, backend, direction, dims }),
+        ),
+      ),
+    ),
+  );
+}
+
 /** Runs a sweep: lengths grow outermost, so that all programs meet each of them at the same time of the run. */
 export async function runSweep(sweep: Sweep, options: SweepOptions): Promise<void> {
-  const { op } = sweep;
+  const { op, decode = false } = sweep;
+  const others = (sweep.lengths ?? []).filter((name) => name !== 'T');
+  const problemAt = (dims: Dims): Problem => ({ op, dims, params: sweep.params, with: sweep.with });
   const forms = await passing(op, options);
   // Cases on a software GPU may take minutes: they are not part of what was asked to be bounded.
   const begun = performance.now();
   const copies = await measureCopies(options);
   const tables = sweep.shapes.map((shape) => ({
     shape,
-    lanes: [...ownLanes(op, forms, false, options), ...otherLanes(op, options)],
+    lanes: [...ownLanes(op, forms, decode, options), ...otherLanes(op, decode, options)],
   }));
   const steps = ownLanes(op, forms, true, options);
   for (const dims of sweep.steps) {
     const lanes = steps.filter((lane) => !lane.stopped && lane.fits(dims));
     // Sizes of steps do not double: what the last one took says nothing about the next.
     for (const lane of lanes) lane.done = [];
-    if (lanes.length > 0) await race(lanes, { op, dims }, options, copies);
+    if (lanes.length > 0) await race(lanes, problemAt(dims), options, copies, dims);
   }
   let open = tables;
   for (let T = options.from ?? FIRST; open.length > 0 && T <= (options.to ?? Infinity); T *= 2) {
     for (const { shape, lanes } of open) {
-      const dims = { B: shape.B, T, ...shape };
+      const problem = problemAt(dimsAt(sweep, shape, T));
+      const dims = shown(problem, others);
       const racing = lanes.filter((lane) => !lane.stopped && lane.fits(dims));
       // Others run where one of ours does.
       if (!racing.some((lane) => !lane.row.opponent)) continue;
@@ -211,10 +216,10 @@ export async function runSweep(sweep: Sweep, options: SweepOptions): Promise<voi
         );
         return;
       }
-      await race(racing, { op, dims }, options, copies);
+      await race(racing, problem, options, copies, dims);
     }
     open = open.filter(({ shape, lanes }) =>
-      lanes.some((lane) => !lane.row.opponent && goesOn(lane, op, { ...shape, T: 2 * T })),
+      lanes.some((lane) => !lane.row.opponent && goesOn(lane, problemAt(dimsAt(sweep, shape, 2 * T)))),
     );
   }
 }

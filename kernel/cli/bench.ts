@@ -15,7 +15,8 @@ import type { Opponents } from '../bench/opponents/opponent.js';
 import { openTorch } from '../bench/opponents/torch.js';
 import type { SweepOptions } from '../bench/lanes.js';
 import { line, type BenchRow } from '../bench/rows.js';
-import { runSweep, SWEEPS } from '../bench/sweep.js';
+import { isWanted, runSweep } from '../bench/sweep.js';
+import { SWEEPS, type Sweep } from '../bench/sweeps.js';
 import {
   markdown,
   ratiosOf,
@@ -65,8 +66,8 @@ Times are medians of up to seven samples. Other work on the machine makes them l
   --json           print one JSON document
   --markdown       print the tables in Markdown
 
-A sweep times every form of ${SWEEPS.map(({ op }) => op).join(', ')} over T = 256, 512, ... side by side, forward, forward and
-backward, and single steps, and adds growth exponents, ratios, and the share of a copy's bandwidth. A series ends
+A sweep times every form of ${[...new Set(SWEEPS.map(({ op }) => op))].join(', ')}
+over T = 256, 512, ... side by side, forward, forward and backward, and single steps, and adds growth exponents, ratios, and the share of a copy's bandwidth. A series ends
 where a tensor would be above 1 GiB, a sixteenth of memory or a GPU's binding, or where a call would take too long.
 Then ${MOE}, a mixture of experts over T = ${MOE_TOKENS.join(', ')} tokens, experts E and choices K, and the sum over all experts.
 
@@ -162,22 +163,26 @@ function threadCount(text: string): number {
   return n;
 }
 
-async function openOpponents(plan: Plan, root: string): Promise<Opponents> {
-  const folder = join(root, 'kernel', 'bench', 'opponents');
+/** The programs beside one sweep. */
+async function openOpponents({ opponents = {} }: Sweep, plan: Plan, root: string): Promise<Opponents> {
+  const path = (file: string) => join(root, 'kernel', 'bench', 'opponents', file);
   const { signal } = plan;
-  const c = await openC(join(folder, 'selective-scan.c'), { signal });
-  const torch = await openTorch(join(folder, 'selective_scan.py'), plan.threads, { signal });
+  const { c, torch } = opponents;
+  const opened = [
+    ...(c ? [await openC(path(c), { signal })] : []),
+    ...(torch ? [await openTorch(path(torch.script), plan.threads, torch, { signal })] : []),
+  ];
   return {
-    list: [...c.list, ...torch.list],
-    notes: [...c.notes, ...torch.notes],
-    dispose: () => [c, torch].forEach((each) => each.dispose()),
+    list: opened.flatMap(({ list }) => list),
+    notes: opened.flatMap(({ notes }) => notes),
+    dispose: () => opened.forEach((each) => each.dispose()),
   };
 }
 
 function openMoeOpponents(plan: Plan, root: string): Promise<Opponents> {
   const script = join(root, 'kernel', 'bench', 'opponents', 'mixture_of_experts.py');
   const program = { forms: ['loop', 'sorted'], sizes: ['T', 'E', 'K', 'D', 'F'] };
-  return openTorch(script, plan.threads, { signal: plan.signal, program });
+  return openTorch(script, plan.threads, program, { signal: plan.signal });
 }
 
 /** Does the filter match a row of ours in the sweep of the mixture of experts? */
@@ -202,14 +207,13 @@ async function benchSweeps(plan: Plan, values: Values, root: string): Promise<vo
     onRed: (text: string) => void plan.red.push(text),
     signal: plan.signal,
   };
-  await against(
-    plan,
-    values,
-    () => openOpponents(plan, root),
-    async (opponents) => {
-      for (const sweep of SWEEPS) await runSweep(sweep, { ...options, opponents });
-    },
-  );
+  for (const sweep of SWEEPS.filter((each) => isWanted(each, { ...options, opponents: [] })))
+    await against(
+      plan,
+      values,
+      () => openOpponents(sweep, plan, root),
+      (opponents) => runSweep(sweep, { ...options, opponents }),
+    );
   if (wantsMoe(plan))
     await against(
       plan,
@@ -229,7 +233,7 @@ async function against(
   run: (opponents: Opponents['list']) => Promise<void>,
 ): Promise<void> {
   const opponents = values.opponents ? await open() : undefined;
-  for (const note of opponents?.notes ?? []) addNote(plan, note);
+  for (const note of opponents?.notes ?? []) if (!plan.notes.includes(note)) addNote(plan, note);
   try {
     await run(opponents?.list ?? []);
   } finally {

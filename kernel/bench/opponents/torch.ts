@@ -8,11 +8,12 @@ import { samplesFor, type Opponent, type Opponents } from './opponent.js';
 
 /** What a program computes: its forms, and the sizes a request names. */
 export interface TorchProgram {
+  /** Arguments of its script. */
+  args?: readonly string[];
   forms: readonly string[];
   sizes: readonly string[];
 }
 
-const SCAN: TorchProgram = { forms: ['loop', 'published'], sizes: ['B', 'T', 'D', 'N'] };
 const SHORTEST_SAMPLE_MS = 5;
 /** Relative difference from double precision above which a form is not an opponent. */
 const TOLERANCE = 1e-5;
@@ -63,11 +64,11 @@ class Server {
 }
 
 async function start(
-  script: string,
+  script: readonly string[],
   candidates: readonly (readonly string[])[],
 ): Promise<{ server: Server; hello: Hello; command: string } | undefined> {
   for (const [command, ...rest] of candidates) {
-    const server = new Server(spawn(command, [...rest, script], { windowsHide: true }));
+    const server = new Server(spawn(command, [...rest, ...script], { windowsHide: true }));
     try {
       return { server, hello: await server.next<Hello>(), command };
     } catch {
@@ -98,7 +99,7 @@ function opponent(
     name: `PyTorch ${form}`,
     form,
     threads,
-    fits: ({ G = 1 }) => G === 1,
+    fits: ({ G = 1, H }) => G === 1 || G === H,
     async sampler(dims, direction, longestMs): Promise<Sampler> {
       const first = await ask(dims, direction, 1);
       // The first call fills caches of the allocator; only short work is worth a second look.
@@ -113,14 +114,11 @@ function opponent(
 export async function openTorch(
   script: string,
   threads: readonly number[],
-  options: {
-    candidates?: readonly (readonly string[])[];
-    signal?: AbortSignal;
-    program?: TorchProgram;
-  } = {},
+  program: TorchProgram,
+  options: { candidates?: readonly (readonly string[])[]; signal?: AbortSignal } = {},
 ): Promise<Opponents> {
-  const { candidates = pythons(), signal, program = SCAN } = options;
-  const started = await start(script, candidates);
+  const { candidates = pythons(), signal } = options;
+  const started = await start([script, ...(program.args ?? [])], candidates);
   if (!started) {
     const tried = candidates.map((words) => words.join(' ')).join(', ');
     return {

@@ -95,7 +95,7 @@ describe('the sweep of a mixture of experts', () => {
   it('asks PyTorch for the sizes of its problem, where there is one, which agrees with double precision', async () => {
     expect(existsSync(script)).toBe(true);
     const program = { forms: ['loop', 'sorted'], sizes: ['T', 'E', 'K', 'D', 'F'] };
-    const torch = await openTorch(script, [1], { program });
+    const torch = await openTorch(script, [1], program);
     try {
       expect(torch.list.length === 0).toBe(/not run/.test(torch.notes.join()));
       for (const opponent of torch.list) {

@@ -71,18 +71,24 @@ describe('the program in C', () => {
 
 describe('the program in PyTorch', () => {
   const node = [[process.execPath]];
+  const SCAN = { forms: ['loop', 'published'], sizes: ['B', 'T', 'D', 'N'] };
 
   it('is not run without PyTorch, and the reason names ASSAY_PYTHON', async () => {
-    const none = await openTorch(script, [1], { candidates: [['no-such-python'], ['also', '-not']] });
+    const none = await openTorch(script, [1], SCAN, { candidates: [['no-such-python'], ['also', '-not']] });
     expect(none.list).toEqual([]);
     expect(none.notes.join()).toMatch(/no-such-python, also -not can import torch; ASSAY_PYTHON/);
     none.dispose();
   });
 
   it('answers one line with another, at every thread count', async () => {
-    const torch = await openTorch(stub(answering('{"torch":"9","python":"8","difference":1e-7}')), [1, 2], {
-      candidates: [['no-such-python'], ...node],
-    });
+    const torch = await openTorch(
+      stub(answering('{"torch":"9","python":"8","difference":1e-7}')),
+      [1, 2],
+      SCAN,
+      {
+        candidates: [['no-such-python'], ...node],
+      },
+    );
     try {
       expect(torch.notes).toEqual(['PyTorch: 9 with Python 8']);
       expect(torch.list.map(({ name, threads }) => `${name} ${threads}`)).toEqual([
@@ -104,7 +110,7 @@ describe('the program in PyTorch', () => {
   it('is not an opponent when its forms are wrong', async () => {
     for (const difference of ['1', 'null']) {
       const hello = `{"torch":"9","python":"8","difference":${difference}}`;
-      const torch = await openTorch(stub(answering(hello)), [1], { candidates: node });
+      const torch = await openTorch(stub(answering(hello)), [1], SCAN, { candidates: node });
       expect(torch.list).toEqual([]);
       expect(torch.notes.join()).toMatch(/differ from double precision/);
     }
@@ -113,7 +119,7 @@ describe('the program in PyTorch', () => {
   it('stops when it is told to', async () => {
     const controller = new AbortController();
     const hello = '{"torch":"9","python":"8","difference":0}';
-    const torch = await openTorch(stub(answering(hello)), [1], {
+    const torch = await openTorch(stub(answering(hello)), [1], SCAN, {
       candidates: node,
       signal: controller.signal,
     });

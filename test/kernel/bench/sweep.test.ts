@@ -4,7 +4,8 @@ import { Bench, inputShapes } from '../../../kernel/bench/operators.js';
 import type { Opponent } from '../../../kernel/bench/opponents/opponent.js';
 import type { BenchRow } from '../../../kernel/bench/rows.js';
 import { largestTensor, problemBytes, type SweepOptions } from '../../../kernel/bench/lanes.js';
-import { runSweep, SWEEPS } from '../../../kernel/bench/sweep.js';
+import { isWanted, runSweep } from '../../../kernel/bench/sweep.js';
+import { dimsAt, SWEEPS } from '../../../kernel/bench/sweeps.js';
 import { openBackend, operator } from '../../../lib/index.js';
 import { memory } from '../../../lib/tensor/memory.js';
 
@@ -128,9 +129,41 @@ describe('a sweep', () => {
   });
 
   it('is defined for shapes that its operator takes', () => {
-    for (const { op, shapes, steps } of SWEEPS)
-      for (const dims of [...shapes.map((shape) => ({ ...shape, T: 256 })), ...steps])
-        expect(inputShapes({ op, dims }).length).toBeGreaterThan(0);
+    for (const each of SWEEPS)
+      for (const dims of [...each.shapes.map((shape) => dimsAt(each, shape, 256)), ...each.steps])
+        for (const { shape } of inputShapes({ op: each.op, dims, with: each.with }))
+          expect(shape.every((size) => Number.isInteger(size) && size > 0)).toBe(true);
+  });
+
+  it('of caches grows with the keys alone, and shows one time', async () => {
+    await openBackend('wasm');
+    const rows: BenchRow[] = [];
+    const decode = SWEEPS.find((each) => each.decode)!;
+    await runSweep(
+      { ...decode, shapes: [{ B: 1, H: 2, Hkv: 1, K: 8, V: 8, Tq: 1 }] },
+      {
+        ...{ backends: ['wasm'], threads: [1], callSeconds: 60, totalSeconds: 600, from: 16, to: 32 },
+        ...{ opponents: [], wants: () => true, onRow: (row: BenchRow) => rows.push(row) },
+        ...{ onStop: () => undefined, onRed: (text: string) => expect(text).toBe('') },
+      },
+    );
+    const timed = rows.filter((row) => row.op !== 'copy');
+    expect(timed.map(({ form, direction, dims }) => [form, direction, dims])).toEqual(
+      [16, 32].map((T) => ['step', 'step', { B: 1, T, H: 2, Hkv: 1, K: 8, V: 8, Tq: 1 }]),
+    );
+  }, 60_000);
+
+  it('is left out where no row of it is asked for', () => {
+    const asked = (text: string) =>
+      SWEEPS.filter((each) =>
+        isWanted(each, {
+          ...{ backends: ['wasm'], threads: [1], callSeconds: 1, totalSeconds: 1, opponents: [] },
+          wants: ({ op, form, dims }) => `${op} ${form} ${JSON.stringify(dims)}`.includes(text),
+          ...{ onRow: () => undefined, onStop: () => undefined, onRed: () => undefined },
+        }),
+      ).map(({ op }) => op);
+    expect(asked('ops/delta-rule')).toEqual(['ops/delta-rule']);
+    expect(asked('nothing')).toEqual([]);
   });
 });
 
