@@ -7,11 +7,14 @@ import { flashattention } from './flashattention/index.js';
 import { kaplanScalingLaws } from './kaplan-scaling-laws/index.js';
 import { kvCaching } from './kv-caching/index.js';
 import { languiniKitchen } from './languini-kitchen/index.js';
+import { lightningAttentionPaper } from './lightning-attention/index.js';
 import { mamba } from './mamba/index.js';
 import { mqa } from './mqa/index.js';
 import { overTrainingPaper } from './over-training/index.js';
 import type { Experiment, Paper } from './paper.js';
 import { pythia } from './pythia/index.js';
+import { retnet } from './retnet/index.js';
+import { rwkv } from './rwkv/index.js';
 import { speculativeMoe } from './speculative-moe/index.js';
 import { videollmMod } from './videollm-mod/index.js';
 
@@ -69,6 +72,9 @@ export const papers = {
   flashattention,
   'kv-caching': kvCaching,
   mqa,
+  retnet,
+  'lightning-attention': lightningAttentionPaper,
+  rwkv,
 } satisfies Record<string, Paper>;
 
 /** All papers in order of their slugs. */
