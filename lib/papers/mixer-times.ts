@@ -1,9 +1,6 @@
 /** What timings of sequence mixers share. */
-import { scope } from '../tensor/scope.js';
-import { noGrad } from '../tensor/tape.js';
 import type { Size } from './ledger/types.js';
 import type { Sampling } from './timed-part.js';
-import type { TimedCase } from './timing.js';
 
 /** Sampling of steps, which are short. */
 export const STEP_SAMPLING: Readonly<Record<Size, Sampling>> = {
@@ -18,12 +15,3 @@ export const PASS_SAMPLING: Readonly<Record<Size, Sampling>> = {
   lesson: { samples: 3, leastMilliseconds: 20 },
   full: { samples: 5, leastMilliseconds: 40 },
 };
-
-/**
- * The cases after some calls of each: what the first calls compile must not be taken for the time of one, which decides
- * how many calls make a sample.
- */
-export function warmed(cases: TimedCase[]): TimedCase[] {
-  for (const { run } of cases) for (let i = 0; i < 2; i++) scope(() => noGrad(run)).dispose();
-  return cases;
-}

@@ -14,7 +14,7 @@ import { tensor, type Tensor } from '../../tensor/tensor.js';
 import { asPlain } from '../language.js';
 import type { Measurement } from '../ledger/types.js';
 import type { Part } from '../paper.js';
-import { PASS_SAMPLING, warmed } from '../mixer-times.js';
+import { PASS_SAMPLING } from '../mixer-times.js';
 import type { TimedPart, TimingBench } from '../timed-part.js';
 
 const HEADS = 2;
@@ -61,7 +61,7 @@ export const speed: TimedPart = {
         { arm: 'tiled attention', at, run: trained(inputs, attention) },
       ];
     });
-    return warmed(cases);
+    return cases;
   },
 };
 
@@ -85,7 +85,7 @@ export const crossing: TimedPart = {
         { arm: 'tiled attention', at, run: () => softmaxAttention(q, k, v, { form: 'chunk' }) },
       ];
     });
-    return warmed(cases);
+    return cases;
   },
 };
 
@@ -125,7 +125,7 @@ export const sums: TimedPart = {
         { arm: 'linear map', at, run: () => matmul(x, weight) },
       ];
     });
-    return warmed(cases);
+    return cases;
   },
 };
 

@@ -5,7 +5,7 @@ import { matmul } from '../../ops/matmul/index.js';
 import { scope } from '../../tensor/scope.js';
 import { noGrad } from '../../tensor/tape.js';
 import { tensor } from '../../tensor/tensor.js';
-import { PASS_SAMPLING, STEP_SAMPLING, warmed } from '../mixer-times.js';
+import { PASS_SAMPLING, STEP_SAMPLING } from '../mixer-times.js';
 import type { TimedPart, TimingBench } from '../timed-part.js';
 
 const HEADS = 4;
@@ -44,7 +44,7 @@ export const pass: TimedPart = {
         { arm: 'linear map', at, run: () => matmul(x, weight) },
       ];
     });
-    return warmed(cases);
+    return cases;
   },
 };
 
@@ -63,7 +63,7 @@ export const parallel: TimedPart = {
       const given = inputs(bench, at);
       return { arm: 'parallel', at, run: () => retention(given, { form: 'parallel' }).y };
     });
-    return warmed(cases);
+    return cases;
   },
 };
 
@@ -89,6 +89,6 @@ export const step: TimedPart = {
         { arm: 'attention step', at, run: () => softmaxAttention(q, k, v, { form: 'step' }) },
       ];
     });
-    return warmed(cases);
+    return cases;
   },
 };

@@ -5,7 +5,7 @@ import { matmul } from '../../ops/matmul/index.js';
 import { scope } from '../../tensor/scope.js';
 import { noGrad } from '../../tensor/tape.js';
 import { tensor } from '../../tensor/tensor.js';
-import { PASS_SAMPLING, STEP_SAMPLING, warmed } from '../mixer-times.js';
+import { PASS_SAMPLING, STEP_SAMPLING } from '../mixer-times.js';
 import type { TimedPart, TimingBench } from '../timed-part.js';
 
 const WIDTH = 512;
@@ -40,7 +40,7 @@ export const pass: TimedPart = {
         { arm: 'linear map', at, run: () => matmul(x, weight) },
       ];
     });
-    return warmed(cases);
+    return cases;
   },
 };
 
@@ -66,6 +66,6 @@ export const step: TimedPart = {
         { arm: 'attention step', at, run: () => softmaxAttention(q, k, v, { form: 'step' }) },
       ];
     });
-    return warmed(cases);
+    return cases;
   },
 };
