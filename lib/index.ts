@@ -26,6 +26,7 @@ export * from './families/index.js';
 export * from './nn/index.js';
 export { ByteDataset, bitsPerByte, generatedText, openTrainingText } from './tasks/text.js';
 export { entropyRate, generateText } from './tasks/entropy-source.js';
+export { associativeRecall, shareWithin, type RecallOptions } from './tasks/associative-recall.js';
 export { inductionHeads, type InductionTask } from './tasks/induction-heads.js';
 export { selectiveCopying, type CopyingVariant } from './tasks/selective-copying.js';
 export { drawSequence, scoreSequences, type Sequences, type SequenceTask } from './tasks/sequence-task.js';

@@ -1,12 +1,11 @@
 /**
- * Keys and values of the tokens seen so far. On the host they stand in preallocated memory, so that appending a token
- * writes one row and copies nothing; on a GPU, where tensors are immutable, appending makes a longer tensor.
+ * Keys and values of the tokens seen so far, in preallocated memory on the host and on a GPU alike: appending a token
+ * writes one row and copies nothing.
  */
-import type { Dtype } from '../core/dtype.js';
 import { ArgumentError, DtypeError, ShapeError, show } from '../core/errors.js';
+import { appendRowsGpu } from '../families/softmax-attention/gpu-cache.js';
 import { softmaxAttention } from '../families/softmax-attention/index.js';
 import { sameShape } from '../core/shape.js';
-import { concat, slice } from '../ops/structure/index.js';
 import { keep } from '../tensor/scope.js';
 import { Tensor } from '../tensor/tensor.js';
 
@@ -21,7 +20,7 @@ export interface KeyValueSizes {
 export class KeyValueCache {
   #length = 0;
   #capacity: number;
-  /** Host: [B, capacity, H, K] with the first `length` rows in use. GPU: [B, length, H, K]. */
+  /** [B, capacity, H, K], of which the first `length` rows are in use. */
   #store: { keys: Tensor; values: Tensor } | undefined;
 
   /** `capacity` tokens are allocated at the first use; the cache doubles when they are used up. */
@@ -63,41 +62,24 @@ export class KeyValueCache {
         throw new DtypeError(
           `KeyValueCache: ${name} must be ${(stored ?? k).dtype} on the ${(stored ?? k).device} like the keys kept, got ${t.toString()}`,
         );
-    if (k.device === 'gpu') this.#joinOnGpu(k, v);
-    else this.#writeOnHost(k, v);
-    this.#length += k.shape[1];
-    const { keys, values } = this.#store!;
-    const form = k.shape[1] === 1 ? 'step' : undefined;
-    return softmaxAttention(q, keys, values, {
-      causal: true,
-      keys: k.device === 'gpu' ? undefined : this.#length,
-      form,
-    });
-  }
-
-  #joinOnGpu(k: Tensor, v: Tensor): void {
-    const before = this.#store;
-    const join = (a: Tensor | undefined, b: Tensor) => keep(a ? concat([a, b], 1) : b.view());
-    this.#store = { keys: join(before?.keys, k), values: join(before?.values, v) };
-    before?.keys.dispose();
-    before?.values.dispose();
-  }
-
-  #writeOnHost(k: Tensor, v: Tensor): void {
     const time = k.shape[1];
-    this.#reserve(this.#length + time, k.dtype);
-    copyRows(k, 0, time, this.#store!.keys, this.#length);
-    copyRows(v, 0, time, this.#store!.values, this.#length);
+    this.#reserve(this.#length + time, k);
+    const { keys, values } = this.#store!;
+    copyRows(k, time, keys, this.#length);
+    copyRows(v, time, values, this.#length);
+    this.#length += time;
+    const form = time === 1 ? 'step' : undefined;
+    return softmaxAttention(q, keys, values, { causal: true, keys: this.#length, form });
   }
 
   /** Makes room for `tokens`; doubling keeps the copies per token constant on average. */
-  #reserve(tokens: number, dtype: Dtype): void {
+  #reserve(tokens: number, { dtype, device }: Tensor): void {
     if (this.#store && tokens <= this.#capacity) return;
     while (this.#capacity < tokens) this.#capacity *= 2;
     const { batch, heads, size } = this.sizes;
     const room = (old: Tensor | undefined) => {
-      const made = keep(Tensor.empty([batch, this.#capacity, heads, size], dtype, 'host', 'KeyValueCache'));
-      if (old) copyRows(old, 0, this.#length, made, 0);
+      const made = keep(Tensor.empty([batch, this.#capacity, heads, size], dtype, device, 'KeyValueCache'));
+      if (old) copyRows(old, this.#length, made, 0);
       old?.dispose();
       return made;
     };
@@ -105,7 +87,7 @@ export class KeyValueCache {
   }
 
   /**
-   * Forgets all but the first `length` tokens, as after rejected speculative tokens; on the host nothing is copied.
+   * Forgets all but the first `length` tokens, as after rejected speculative tokens; nothing is copied.
    * @throws ArgumentError when `length` is not a number of tokens seen
    */
   truncate(length: number): void {
@@ -113,13 +95,6 @@ export class KeyValueCache {
       throw new ArgumentError(
         `KeyValueCache.truncate: length must lie in 0..${this.#length}, got ${show(length)}`,
       );
-    const before = this.#store;
-    if (before?.keys.device === 'gpu' && length < this.#length) {
-      const first = (t: Tensor) => keep(slice(t, 1, 0, length));
-      this.#store = { keys: first(before.keys), values: first(before.values) };
-      before.keys.dispose();
-      before.values.dispose();
-    }
     this.#length = length;
   }
 
@@ -131,13 +106,14 @@ export class KeyValueCache {
   }
 }
 
-/** Copies `count` tokens of every sequence from [B,T1,H,K] at `start` to [B,T2,H,K] at `at`. */
-function copyRows(from: Tensor, start: number, count: number, to: Tensor, at: number): void {
+/** Copies the first `count` tokens of every sequence from [B,T1,H,K] to [B,T2,H,K] at token `at`. */
+function copyRows(from: Tensor, count: number, to: Tensor, at: number): void {
+  if (from.device === 'gpu') return appendRowsGpu(from, count, to, at);
   const width = from.shape[2] * from.shape[3];
   const source = from.dataSync() as Float32Array;
   const target = to.dataSync() as Float32Array;
   for (let b = 0; b < from.shape[0]; b++) {
-    const first = (b * from.shape[1] + start) * width;
+    const first = b * from.shape[1] * width;
     target.set(source.subarray(first, first + count * width), (b * to.shape[1] + at) * width);
   }
 }

@@ -21,6 +21,7 @@ import {
   type MambaState,
 } from './mamba.js';
 import { linearWeights, normal } from './parameters.js';
+import { addLearned, addSinusoids } from './positions.js';
 import {
   createTransformerBlock,
   transformerBlock,
@@ -43,10 +44,19 @@ export type LanguageModelConfig =
   | ({ kind: 'mamba' } & CommonConfig & MambaConfig)
   | ({ kind: 'transformer' } & CommonConfig & TransformerConfig);
 
-/** `head` is [vocabulary, width] and absent when tied. */
+type Body = {
+  embedding: Tensor;
+  layers: (MambaParameters | TransformerParameters)[];
+  norm: Tensor;
+};
+/** [vocabulary, width] */
+type Head = { head: Tensor };
+/** [context, width] */
+type LearnedPositions = { positions: Tensor };
+
+/** `head` is absent when tied, `positions` unless they are learned. */
 export type LanguageModelParameters =
-  | { embedding: Tensor; layers: (MambaParameters | TransformerParameters)[]; norm: Tensor }
-  | { embedding: Tensor; layers: (MambaParameters | TransformerParameters)[]; norm: Tensor; head: Tensor };
+  Body | (Body & Head) | (Body & LearnedPositions) | (Body & Head & LearnedPositions);
 
 /** What a model carries from token to token: per layer a MambaState (replaced) or a KeyValueCache (grows in place). */
 export type LanguageModelState = { batch: number; layers: (MambaState | KeyValueCache)[] };
@@ -95,6 +105,8 @@ export function parameterShapes(config: LanguageModelConfig): Record<string, num
   const block = config.kind === 'mamba' ? mambaShapes(config) : transformerShapes(config);
   const vocabulary = config.vocabulary ?? VOCABULARY;
   const shapes: Record<string, number[]> = { embedding: [vocabulary, config.width] };
+  if (config.kind === 'transformer' && config.positions === 'learned')
+    shapes.positions = [config.context!, config.width];
   for (let i = 0; i < config.layers; i++)
     for (const [path, shape] of Object.entries(block)) shapes[`layers.${i}.${path}`] = shape;
   shapes.norm = [config.width];
@@ -144,7 +156,7 @@ export function languageModel(config: LanguageModelConfig): LanguageModel {
       throw new ShapeError(
         `languageModel: ids must have ${state.batch} sequences like the state, got ${ids.shape[0]}`,
       );
-    const hidden = runBlocks(config, params, gather(params.embedding, ids), state);
+    const hidden = runBlocks(config, params, embed(config, params, ids, state), state);
     const head = 'head' in params ? params.head : params.embedding;
     const logits = matmul(rmsNorm(hidden.x, params.norm), head, { transposeB: true });
     return { logits, state: state && { batch: state.batch, layers: hidden.layers } };
@@ -187,6 +199,22 @@ function checkIds(where: string, ids: Tensor, rank: number): void {
     );
 }
 
+/** Rows of the embedding, with positions where these are added. */
+function embed(
+  config: LanguageModelConfig,
+  params: LanguageModelParameters,
+  ids: Tensor,
+  state: LanguageModelState | undefined,
+): Tensor {
+  const rows = gather(params.embedding, ids);
+  const cache = state?.layers[0];
+  const first = cache instanceof KeyValueCache ? cache.length : 0;
+  if ('positions' in params) return addLearned(rows, params.positions, first);
+  return config.kind === 'transformer' && config.positions === 'sinusoidal'
+    ? addSinusoids(rows, first)
+    : rows;
+}
+
 function runBlocks(
   config: LanguageModelConfig,
   params: LanguageModelParameters,
@@ -218,13 +246,24 @@ function initialize(
       ? createMambaBlock(config, stream, config.layers)
       : createTransformerBlock(config, stream, config.layers);
   };
-  const params = {
-    embedding: normal(random.split('embedding'), [vocabulary, config.width], 0.02),
+  const { width } = config;
+  const added = config.kind === 'transformer' ? config.positions : undefined;
+  const embedding = normal(
+    random.split('embedding'),
+    [vocabulary, width],
+    // Multiplied by sqrt(width) where sinusoids are added, so that both have variance of the order of 1.
+    added === 'sinusoidal' ? 1 / Math.sqrt(width) : 0.02,
+  );
+  const body: Body = {
+    embedding,
+    ...(added === 'learned'
+      ? { positions: normal(random.split('positions'), parameterShapes(config).positions, 0.02) }
+      : {}),
     layers: Array.from({ length: config.layers }, (_, i) => layer(i)),
-    norm: ones([config.width]),
+    norm: ones([width]),
   };
-  if (config.tied) return params;
-  return { ...params, head: linearWeights(random.split('head'), vocabulary, config.width) };
+  if (config.tied) return body;
+  return { ...body, head: linearWeights(random.split('head'), vocabulary, width) };
 }
 
 function initialState(config: LanguageModelConfig, batch: number, capacity?: number): LanguageModelState {

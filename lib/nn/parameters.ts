@@ -132,11 +132,11 @@ export function countParameters(tree: Tree): number {
 }
 
 /** Weight decay applies to tensors with two or more axes, except those named here. */
-export const NO_DECAY: readonly string[] = ['aLog', 'embedding', 'decay', 'bonus', 'mix'];
+export const NO_DECAY: readonly string[] = ['aLog', 'embedding', 'positions', 'decay', 'bonus', 'mix'];
 
 /**
- * Does weight decay apply to this parameter? Not to gains, biases, D, aLog and the embedding table, nor to decays, bonuses
- * and mixtures of RWKV.
+ * Does weight decay apply to this parameter? Not to gains, biases, D, aLog, the tables of tokens and positions, nor to
+ * decays, bonuses and mixtures of RWKV.
  */
 export function decays(path: string, shape: Shape): boolean {
   return shape.length >= 2 && !NO_DECAY.includes(path.slice(path.lastIndexOf('.') + 1));

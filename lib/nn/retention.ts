@@ -9,7 +9,7 @@
  * eps = 0 it removes every positive factor of a head's output, so `normalize` then changes nothing but the range of
  * numbers on the way; with eps > 0 it does change the result where outputs are small.
  */
-import { ArgumentError, show } from '../core/errors.js';
+import { ArgumentError, ShapeError, show } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import { retention, retentionRotary, type RetentionRotaryOptions } from '../families/retention/index.js';
 import { affine, mul, silu } from '../ops/map/index.js';
@@ -17,7 +17,7 @@ import { matmul } from '../ops/matmul/index.js';
 import { rmsNorm } from '../ops/norm/index.js';
 import { reshape } from '../ops/structure/index.js';
 import type { Form } from '../tensor/backend.js';
-import { zeros, type Tensor } from '../tensor/tensor.js';
+import { requireTensor, zeros, type Tensor } from '../tensor/tensor.js';
 import { uniform } from './parameters.js';
 
 export interface RetentionConfig {
@@ -91,6 +91,8 @@ export function createRetention(config: RetentionConfig, random: Random, layers 
 /** State of B sequences before their first token. */
 export function retentionState(config: RetentionConfig, batch: number): RetentionState {
   const { width, heads, values } = sizesOf(config);
+  if (!Number.isInteger(batch) || batch < 1)
+    throw new ArgumentError(`retentionState: batch must be a positive integer, got ${show(batch)}`);
   const extra = config.normalize === 'retnet' ? 1 : 0;
   return { memory: zeros([batch, heads, width / heads + extra, values / heads + extra]), position: 0 };
 }
@@ -98,6 +100,7 @@ export function retentionState(config: RetentionConfig, batch: number): Retentio
 /**
  * The mixer on x [B,T,width], without norm and residual around it; `state` carries on an earlier call.
  * @returns y [B,T,width] and the state after the last token
+ * @throws ShapeError or ArgumentError
  */
 export function retentionMixer(
   p: RetentionParameters,
@@ -106,6 +109,9 @@ export function retentionMixer(
   options: { state?: RetentionState; form?: Form } = {},
 ): { y: Tensor; state: RetentionState } {
   const { heads, width, values } = sizesOf(config);
+  requireTensor('retentionMixer', 'x', x);
+  if (x.rank !== 3 || x.shape[2] !== width)
+    throw new ShapeError(`retentionMixer: x must have shape [B,T,${width}], got ${show([...x.shape])}`);
   const [B, T] = x.shape;
   const { state } = options;
   const position = state?.position ?? 0;

@@ -4,7 +4,7 @@
  * Deviation: little-endian whatever the machine; quantised tensors are refused; FP16 is widened to f32, which is exact.
  * Shapes are row-major here: the file counts axes from the fastest.
  */
-import { DataError, show } from '../core/errors.js';
+import { ArgumentError, DataError, show } from '../core/errors.js';
 import { float16FromBits } from '../core/float16.js';
 import { sizeOf } from '../core/shape.js';
 
@@ -68,9 +68,11 @@ function storedType(what: string, code: number): 'f32' | 'f16' {
 /**
  * Reads a file.
  * @throws DataError that names the parameter, for a wrong magic number, version, type, size, name or shape, for anything cut
- *   off, doubled or left over, and for layers that are not there
+ *   off, doubled or left over, and for layers that are not there; ArgumentError for anything but bytes
  */
 export function decodeRwkv(bytes: Uint8Array): RwkvFile {
+  if (!(bytes instanceof Uint8Array))
+    throw new ArgumentError(`decodeRwkv: bytes must be a Uint8Array, got ${show(bytes)}`);
   if (bytes.length < HEADER_BYTES)
     fail(`file must hold a header of ${HEADER_BYTES} bytes`, `${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -120,10 +122,12 @@ function readParameter(bytes: Uint8Array, view: DataView, at: number, index: num
   return { name, tensor: { shape: fast.reverse(), stored, data }, end };
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 function decodeName(bytes: Uint8Array, place: string): string {
   let name = '';
   try {
-    name = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    name = UTF8.decode(bytes);
   } catch {
     fail(`name of ${place} must be UTF-8`, show(Array.from(bytes.slice(0, 16))));
   }
@@ -158,6 +162,6 @@ function checkWhole({ vocabulary, width, layers, tensors }: RwkvFile): void {
   if (numbers.size > layers)
     fail(
       `file must hold n_layer = ${layers} blocks`,
-      `${numbers.size}, up to number ${Math.max(...numbers)}`,
+      `${numbers.size}, up to number ${[...numbers].reduce((a, b) => Math.max(a, b))}`,
     );
 }

@@ -1,5 +1,5 @@
 /**
- * The softmax-attention block Mamba is compared with: pre-norm, rotary positions (or none), MLP.
+ * The softmax-attention block Mamba is compared with: pre-norm, rotary positions (or added ones, or none), MLP.
  *
  *   r <- r + o(attention(rope(q), rope(k), v)) with q, k, v = projections of RMSNorm(r)
  *   r <- r + down(GELU(up(RMSNorm(r))))                    or down(SiLU(gate(h)) up(h)) with h = RMSNorm(r)
@@ -20,6 +20,10 @@ import { ones, type Tensor } from '../tensor/tensor.js';
 import { KeyValueCache } from './kv-cache.js';
 import { linearWeights } from './parameters.js';
 
+export const POSITIONS = ['rope', 'sinusoidal', 'learned', 'none'] as const;
+/** How a transformer knows the order of tokens. */
+export type Positions = (typeof POSITIONS)[number];
+
 export interface TransformerConfig {
   width: number;
   /** Query heads, default width / 32 (at least 1). */
@@ -30,8 +34,13 @@ export interface TransformerConfig {
   hidden?: number;
   /** Default gelu. */
   mlp?: 'gelu' | 'swiglu';
-  /** Default rope; none leaves the order to the causal mask alone. */
-  positions?: 'rope' | 'none';
+  /**
+   * Default rope. sinusoidal and learned are added to the embedding by the language model, see positions.ts; none leaves
+   * the order to the causal mask alone.
+   */
+  positions?: Positions;
+  /** Positions that learned has vectors for. */
+  context?: number;
   /** Base of the rotary wavelengths, default 10000. */
   ropeBase?: number;
 }
@@ -71,9 +80,15 @@ export function transformerSizes(config: TransformerConfig): TransformerSizes {
       throw new ArgumentError(
         `transformerSizes: ${name} must be a positive integer, got ${show(value)}; heads must divide width`,
       );
-  const { positions = 'rope' } = config;
-  if (positions !== 'rope' && positions !== 'none')
-    throw new ArgumentError(`transformerSizes: positions must be rope or none, got ${show(positions)}`);
+  const { positions = 'rope', context } = config;
+  if (!POSITIONS.includes(positions))
+    throw new ArgumentError(
+      `transformerSizes: positions must be one of ${POSITIONS.join(', ')}, got ${show(positions)}`,
+    );
+  if (positions === 'learned' && !(Number.isInteger(context) && context! > 0))
+    throw new ArgumentError(
+      `transformerSizes: context must be a positive integer for learned positions, got ${show(context)}`,
+    );
   if (positions === 'rope' && sizes.headSize % 2 !== 0)
     throw new ArgumentError(
       `transformerSizes: width / heads must be even for rotary positions, got ${sizes.headSize}`,
@@ -154,7 +169,7 @@ function attention(
   const project = (weight: Tensor, n: number) =>
     reshape(matmul(h, weight, { transposeB: true }), [batch, time, n, headSize]);
   const positions = { base: config.ropeBase ?? 10000, offset: cache?.length ?? 0 };
-  const turn = (t: Tensor) => (config.positions === 'none' ? t : rope(t, positions));
+  const turn = (t: Tensor) => ((config.positions ?? 'rope') === 'rope' ? rope(t, positions) : t);
   const q = turn(project(p.q, heads));
   const k = turn(project(p.k, keyValueHeads));
   const v = project(p.v, keyValueHeads);

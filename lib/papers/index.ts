@@ -1,9 +1,11 @@
 /** Papers, their claims, and what runs say about them. */
 import { ArgumentError, show } from '../core/errors.js';
+import { based } from './based/index.js';
 import { bigmac } from './bigmac/index.js';
 import { chinchillaPaper } from './chinchilla/index.js';
 import { chinchillaReplication } from './chinchilla-replication/index.js';
 import { flashattention } from './flashattention/index.js';
+import { gqa } from './gqa/index.js';
 import { kaplanScalingLaws } from './kaplan-scaling-laws/index.js';
 import { kvCaching } from './kv-caching/index.js';
 import { languiniKitchen } from './languini-kitchen/index.js';
@@ -14,6 +16,7 @@ import { overTrainingPaper } from './over-training/index.js';
 import type { Experiment, Paper } from './paper.js';
 import { pythia } from './pythia/index.js';
 import { retnet } from './retnet/index.js';
+import { rope } from './rope/index.js';
 import { rwkv } from './rwkv/index.js';
 import { speculativeMoe } from './speculative-moe/index.js';
 import { videollmMod } from './videollm-mod/index.js';
@@ -75,6 +78,9 @@ export const papers = {
   retnet,
   'lightning-attention': lightningAttentionPaper,
   rwkv,
+  gqa,
+  rope,
+  based,
 } satisfies Record<string, Paper>;
 
 /** All papers in order of their slugs. */

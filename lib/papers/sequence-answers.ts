@@ -1,5 +1,5 @@
 /** A language model that answers: its loss and its predictions at the positions where a sequence task asks. */
-import type { Batch, LanguageModel, LanguageModelParameters, Trainable } from '../nn/index.js';
+import type { Batch, LanguageModelParameters, Trainable } from '../nn/index.js';
 import { yieldToEvents } from '../nn/index.js';
 import { gather } from '../ops/index/index.js';
 import { argmax, mean } from '../ops/reduce/index.js';
@@ -10,6 +10,18 @@ import { scope } from '../tensor/scope.js';
 import { noGrad } from '../tensor/tape.js';
 import { tensor, type Tensor } from '../tensor/tensor.js';
 import type { Tree } from '../tensor/tree.js';
+
+/** What an experiment on sequences needs of a model; every language model has it. */
+export interface SequenceModel<P extends object = LanguageModelParameters> {
+  /** Plain JSON. */
+  readonly config: object;
+  readonly vocabulary: number;
+  readonly parameterCount: number;
+  /** Fresh parameters, a function of the seed alone. */
+  initialize(seed: number | string): P;
+  /** Logits [B,T,V] of i32 ids [B,T]. */
+  forward(params: P, ids: Tensor): { logits: Tensor };
+}
 
 /** Tokens of one forward pass in a test. */
 const PASS_TOKENS = 8192;
@@ -23,12 +35,7 @@ export function answerBatch({ ids, shape, positions, answers }: Sequences): Batc
 }
 
 /** Logits [M,V] at the flat positions [M] of the answers. */
-function answerLogits(
-  model: LanguageModel,
-  params: LanguageModelParameters,
-  ids: Tensor,
-  at: Tensor,
-): Tensor {
+function answerLogits<P extends object>(model: SequenceModel<P>, params: P, ids: Tensor, at: Tensor): Tensor {
   const { logits } = model.forward(params, ids);
   return gather(reshape(logits, [ids.size, model.vocabulary]), at);
 }
@@ -38,19 +45,19 @@ function row(targets: Tensor, i: number): Tensor {
 }
 
 /** A language model whose loss is the mean cross-entropy of the answers alone, in nats an answer. */
-export function answeringModel(model: LanguageModel): Trainable<LanguageModelParameters & Tree> {
+export function answeringModel<P extends object>(model: SequenceModel<P>): Trainable<P & Tree> {
   return {
     config: { answers: true, ...model.config },
-    initialize: (seed) => model.initialize(seed),
+    initialize: (seed) => model.initialize(seed) as P & Tree,
     loss: (params, ids, targets) =>
       mean(crossEntropy(answerLogits(model, params, ids, row(targets, 0)), row(targets, 1))),
   };
 }
 
 /** Predictions [M] and the mean loss of a model on sequences, without gradients, a few thousand tokens at a time. */
-export async function answerSequences(
-  model: LanguageModel,
-  params: LanguageModelParameters,
+export async function answerSequences<P extends object>(
+  model: SequenceModel<P>,
+  params: P,
   sequences: Sequences,
   signal?: AbortSignal,
 ): Promise<{ predictions: Int32Array; loss: number }> {

@@ -12,12 +12,13 @@ import {
   type SequenceRecipe,
   type SequenceResult,
   type SequenceTest,
+  type SequenceTraining,
 } from './sequence-training.js';
 import { bestRate, tunedTraining } from './tuned-training.js';
 
-/** One arm; `Options` are those of the task's function, plain data. */
-export interface SequenceArm<Options> {
-  model: LanguageModelConfig;
+/** One arm; `Options` are those of the task's function, `Model` configures a model: both plain data. */
+export interface SequenceArm<Options, Model = LanguageModelConfig> {
+  model: Model;
   recipe: SequenceRecipe;
   task: Options;
   /** The arm whose tuning gives this one its rate; default itself. */
@@ -25,17 +26,19 @@ export interface SequenceArm<Options> {
 }
 
 /** Everything an experiment trains at one size; plain data. */
-export interface SequencePlan<Options> {
+export interface SequencePlan<Options, Model = LanguageModelConfig> {
   /** In the order in which they begin: long ones first. */
-  arms: { readonly [arm: string]: SequenceArm<Options> };
+  arms: { readonly [arm: string]: SequenceArm<Options, Model> };
   rates: readonly number[];
   /** Tokens of the test sequences (0: as in training) and how many of each. */
   tests: readonly { time: number; count: number }[];
 }
 
 /** What the parts and findings of an experiment are made of. */
-export interface SequenceStudy<Options> {
-  plan(size: Size): SequencePlan<Options>;
+export interface SequenceStudy<Options, Model = LanguageModelConfig> {
+  plan(size: Size): SequencePlan<Options, Model>;
+  /** What a configuration of an arm stands for. */
+  model(config: Model): SequenceTraining['model'];
   task(options: Options): SequenceTask;
   /** How the test sequences of `time` tokens are drawn. */
   test(options: Options, time: number): SequenceTest['generate'];
@@ -43,7 +46,7 @@ export interface SequenceStudy<Options> {
 }
 
 /** A training as plain data. */
-interface Inputs<Options> extends SequenceArm<Options> {
+interface Inputs<Options, Model> extends SequenceArm<Options, Model> {
   arm: string;
   tests: readonly { time: number; count: number }[];
   rate: number;
@@ -51,17 +54,17 @@ interface Inputs<Options> extends SequenceArm<Options> {
 }
 
 /** The parts `tuning` and `training`. */
-export function sequenceParts<Options>(setup: Setup, study: SequenceStudy<Options>): Part[] {
+export function sequenceParts<Options, Model>(setup: Setup, study: SequenceStudy<Options, Model>): Part[] {
   const { arms, rates, tests } = study.plan(setup.size);
   const smoke = setup.size === 'smoke';
   const read = (plain: Task['inputs']) => {
-    const inputs = plain as unknown as Inputs<Options>;
+    const inputs = plain as unknown as Inputs<Options, Model>;
     const task = study.task(inputs.task);
     const scored = inputs.tests.map(({ time, count }): SequenceTest => {
       const length = time || task.time;
       return { name: String(length), count, generate: study.test(inputs.task, length) };
     });
-    return { inputs, task, tests: scored };
+    return { inputs: { ...inputs, model: study.model(inputs.model) }, task, tests: scored };
   };
   return tunedTraining<SequenceProbe>({
     arms: Object.keys(arms),
@@ -71,14 +74,14 @@ export function sequenceParts<Options>(setup: Setup, study: SequenceStudy<Option
     isolated: !smoke,
     inputs: ({ arm, rate, seed }) => {
       const { model, recipe, task } = arms[arm];
-      const inputs: Inputs<Options> = { arm, model, recipe, task, tests, rate, seed };
+      const inputs: Inputs<Options, Model> = { arm, model, recipe, task, tests, rate, seed };
       return asPlain(inputs) as Task['inputs'];
     },
     probe: (plain) => {
       const { inputs, task, tests: scored } = read(plain);
       return probeSequences(inputs, task, scored, smoke ? 0 : 1);
     },
-    seconds: (plain, probe) => sequenceSeconds((plain as unknown as Inputs<Options>).recipe, probe),
+    seconds: (plain, probe) => sequenceSeconds((plain as unknown as Inputs<Options, Model>).recipe, probe),
     train: async (plain, context) => {
       const { inputs, task, tests: scored } = read(plain);
       return asPlain(await trainOnSequences(inputs, task, scored, context));
@@ -94,10 +97,10 @@ const resultsOf = (results: Results, part: string): SequenceResult[] =>
  * of training. `<arm>-sequences` is the share of whole sequences right, `<arm>-mismatched` that of answers right for
  * another, `chance` the share right of the best guess that does not look.
  */
-function accuracies<Options>(
+function accuracies<Options, Model>(
   results: Results,
-  plan: SequencePlan<Options>,
-  study: SequenceStudy<Options>,
+  plan: SequencePlan<Options, Model>,
+  study: SequenceStudy<Options, Model>,
 ): Measurement[] {
   const trained = resultsOf(results, 'training');
   const { chance, time } = study.task(Object.values(plan.arms)[0].task);
@@ -166,10 +169,10 @@ function table(results: Results, part: string): Plain {
 }
 
 /** What the parts add up to; every claim is judged on the same measurements. */
-export function sequenceFindings<Options>(
+export function sequenceFindings<Options, Model>(
   results: Results,
   setup: Setup,
-  study: SequenceStudy<Options>,
+  study: SequenceStudy<Options, Model>,
   claims: readonly string[],
 ): Findings {
   const plan = study.plan(setup.size);

@@ -1,14 +1,7 @@
 /** One training of a model on a sequence task as a task: plain inputs, plain result, resumable from its checkpoint. */
 import { CancelledError, FitError } from '../core/errors.js';
 import { Random } from '../core/random.js';
-import {
-  cosineSchedule,
-  languageModel,
-  train,
-  type LanguageModel,
-  type LanguageModelConfig,
-  type LanguageModelParameters,
-} from '../nn/index.js';
+import { cosineSchedule, languageModel, train, type LanguageModelConfig } from '../nn/index.js';
 import {
   scoreSequences,
   type Sequences,
@@ -17,9 +10,10 @@ import {
 } from '../tasks/sequence-task.js';
 import { treeTensors, type Tree } from '../tensor/tree.js';
 import type { TaskContext } from './paper.js';
-import { answerBatch, answeringModel, answerSequences } from './sequence-answers.js';
+import { answerBatch, answeringModel, answerSequences, type SequenceModel } from './sequence-answers.js';
 
-type Parameters = LanguageModelParameters & Tree;
+type Parameters = Tree & object;
+type Model = SequenceModel<Parameters>;
 
 /** How long a model trains on a task. */
 export interface SequenceRecipe {
@@ -42,7 +36,8 @@ export interface SequenceTest {
 /** One training. */
 export interface SequenceTraining {
   arm: string;
-  model: LanguageModelConfig;
+  /** A language model by its configuration, or any model. */
+  model: LanguageModelConfig | Model;
   recipe: SequenceRecipe;
   rate: number;
   seed: number;
@@ -71,6 +66,8 @@ export interface SequenceResult {
   diverged?: string;
 }
 
+const modelOf = ({ model }: SequenceTraining): Model => ('forward' in model ? model : languageModel(model));
+
 const CURVE_POINTS = 40;
 /** Held-out sequences behind a point of the accuracy curve, in batches of training. */
 const WATCHED_BATCHES = 16;
@@ -91,7 +88,7 @@ export async function probeSequences(
   tests: readonly SequenceTest[],
   seconds: number,
 ): Promise<SequenceProbe> {
-  const model = languageModel(training.model);
+  const model = modelOf(training);
   const stepTimes: number[] = [];
   const clock = new AbortController();
   const start = performance.now();
@@ -146,7 +143,7 @@ export async function trainOnSequences(
   context: TaskContext,
 ): Promise<SequenceResult> {
   const { arm, recipe, rate, seed } = training;
-  const model = languageModel(training.model);
+  const model = modelOf(training);
   const tokens = recipe.steps * recipe.batch * task.time;
   const shared = { arm, rate, seed, parameters: model.parameterCount, tokens };
   const started = performance.now();
@@ -172,7 +169,7 @@ export async function trainOnSequences(
 
 async function fit(
   { recipe, rate, seed }: SequenceTraining,
-  model: LanguageModel,
+  model: Model,
   task: SequenceTask,
   context: TaskContext,
 ) {
@@ -204,8 +201,8 @@ async function fit(
 
 /** Every test, and its tuning sequences: half as many, from a stream of their own. */
 async function scoreTests(
-  model: LanguageModel,
-  params: LanguageModelParameters,
+  model: Model,
+  params: Parameters,
   task: SequenceTask,
   tests: readonly SequenceTest[],
   { signal }: TaskContext,

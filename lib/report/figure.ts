@@ -135,13 +135,23 @@ export function inLines(label: string, width: number): string[] {
   return lines;
 }
 
-function plotlyAxis(axis: Axis): Record<string, unknown> {
+/** Powers of ten beyond which an axis names these alone: more would not fit. */
+const MOST_DECADES = 5;
+
+function decades(values: readonly number[]): number {
+  let [low, high] = [Infinity, 0];
+  for (const value of values) if (value > 0) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return high > low ? Math.log10(high / low) : 0;
+}
+
+function plotlyAxis(axis: Axis, values: readonly number[]): Record<string, unknown> {
   const { categories } = axis;
+  const few = decades(values) <= MOST_DECADES;
   return {
     title: { text: inLines(axis.label, 34).join('<br>') },
     type: axis.log ? 'log' : 'linear',
     exponentformat: 'SI',
-    ...(axis.log ? { dtick: 'D2', minorloglabels: 'complete' } : {}),
+    ...(axis.log ? (few ? { dtick: 'D2', minorloglabels: 'complete' } : { dtick: 1 }) : {}),
     ...(categories
       ? {
           tickvals: categories.map((_, i) => i),
@@ -162,8 +172,14 @@ export function toPlotly(figure: Figure): PlotlyFigure {
     data: figure.series.flatMap((series) => plotlyTraces(figure, series)),
     layout: {
       title: { text: figure.title, x: 0, xanchor: 'left', y: 0.985, yanchor: 'top', font: { size: 15 } },
-      xaxis: plotlyAxis(figure.x),
-      yaxis: plotlyAxis(figure.y),
+      xaxis: plotlyAxis(
+        figure.x,
+        figure.series.flatMap(({ x }) => [...x]),
+      ),
+      yaxis: plotlyAxis(
+        figure.y,
+        figure.series.flatMap(({ y }) => [...y]),
+      ),
       margin: { l: 60, r: 16, t: 44, b: 48 },
       legend: { orientation: 'h', y: -0.25 },
       paper_bgcolor: 'rgba(0,0,0,0)',

@@ -1,6 +1,6 @@
 /** Implementations written with other operators: their gradient is the tape's own, kept from the forward pass. */
 import type { Call, Implementation, OptionalTensors, Tensors } from './operator.js';
-import { scope } from './scope.js';
+import { collect, scope } from './scope.js';
 import { noGrad, vjp } from './tape.js';
 import type { Tensor } from './tensor.js';
 
@@ -12,20 +12,27 @@ const waiting = new WeakMap<object, (grads: OptionalTensors) => Record<string, T
  * function runs once on a tape of its own, and the backward pass pulls through that; nothing is computed twice.
  * @param run gets the call's inputs by name and the call (dims, params); returns its outputs. Inputs must be taken
  *   from the first argument: gradients flow through those handles only.
+ * What it makes on the way is saved with the call: it is disposed after the backward pass, in a scope or not.
  */
 export function composed(run: (inputs: OptionalTensors, call: Call) => Tensors): Implementation {
   return {
     forward: (call) => {
       if (!call.training) return scope(() => noGrad(() => run(call.in, call)));
-      const { tracked, fixed } = partsOf(call);
-      const { outputs, pull } = vjp((p: Record<string, Tensor>) => run({ ...fixed, ...p }, call), tracked);
-      waiting.set(call.saved, pull);
-      return outputs;
+      let pull: ((grads: OptionalTensors) => Record<string, Tensor>) | undefined;
+      const { result, made } = collect(() => {
+        const { tracked, fixed } = partsOf(call);
+        const recorded = vjp((p: Record<string, Tensor>) => run({ ...fixed, ...p }, call), tracked);
+        ({ pull } = recorded);
+        return recorded.outputs;
+      });
+      waiting.set(call.saved, pull!);
+      made.forEach((t, i) => (call.saved[i] = t));
+      return result;
     },
     backward: (call) => {
       const pull = waiting.get(call.saved)!;
       waiting.delete(call.saved);
-      return pull(call.grad);
+      return scope(() => pull(call.grad));
     },
   };
 }

@@ -45,3 +45,25 @@ export function scope<T>(fn: () => T): T {
     }
   }
 }
+
+/**
+ * Runs `fn` and tells what was made inside beside its result. Open scopes own all of it, as without this function; when
+ * `fn` throws, it is disposed.
+ */
+export function collect<T>(fn: () => T): { result: T; made: Tensor[] } {
+  const made = new Set<Tensor>();
+  scopes.push(made);
+  let finished = false;
+  try {
+    const result = fn();
+    finished = true;
+    const results = new Set(treeTensors(result));
+    return { result, made: [...made].filter((t) => !results.has(t)) };
+  } finally {
+    scopes.pop();
+    for (const t of made) {
+      if (finished) adoptIntoScope(t);
+      else t.dispose();
+    }
+  }
+}

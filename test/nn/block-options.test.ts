@@ -198,7 +198,7 @@ describe('options that cannot be', () => {
     expect(() => mamba({ convWidth: -1 })).toThrow(/convWidth must be a positive integer or 0, got -1/);
     const positions = 'sine' as 'rope';
     expect(() => languageModel({ kind: 'transformer', width: 8, layers: 1, positions })).toThrow(
-      /positions must be rope or none, got/,
+      /positions must be one of rope, sinusoidal, learned, none, got/,
     );
   });
 

@@ -159,6 +159,19 @@ describe('a malformed file is told what is wrong with it', () => {
       expect(() => decodeRwkv(whole.subarray(0, length)), `${length}`).toThrow(DataError);
   });
 
+  it('of very many blocks is refused like one of few, and what is not bytes by its kind', () => {
+    const blocks = Array.from({ length: 130_000 }, (_, i) =>
+      entryBytes({ name: `blocks.${i}.x`, shape: [1] }),
+    );
+    const bytes = Uint8Array.from([file(), ...blocks].flatMap((part) => [...part]));
+    expect(() => decodeRwkv(bytes)).toThrow(
+      'file must hold n_layer = 1 blocks, got 130000, up to number 129999',
+    );
+    expect(() => decodeRwkv(new ArrayBuffer(4) as never)).toThrow(
+      'decodeRwkv: bytes must be a Uint8Array, got ArrayBuffer',
+    );
+  });
+
   it('any other bytes are read or refused, never anything else', () => {
     const whole = file();
     fc.assert(

@@ -221,6 +221,16 @@ describe.skipIf(!here)(`trained models of rwkv.cpp ${NEED}`, { timeout: 120_000 
     expect(() => rwkvParameters(more)).toThrow(
       'file must hold the parameters of the model only, got blocks.0.extra',
     );
+    const seven = decodeRwkv(await bytesOf(7));
+    const unmapped = {
+      ...seven,
+      tensors: new Map([...seven.tensors].filter(([n]) => n !== 'blocks.1.att.a1')),
+    };
+    expect(() => rwkvParameters(unmapped)).toThrow('file must hold blocks.1.att.a1 [R,64], got none');
+    const odd = { ...file.tensors.get('blocks.0.att.time_decay')!, shape: [1, 48, 1] };
+    expect(() => rwkvParameters(change((t) => t.set('blocks.0.att.time_decay', odd as never)))).toThrow(
+      'rwkvConfig: blocks.0.att.time_decay must have 64 elements, got 48',
+    );
     const other = change((t) => t.set('ln_out.bias', file.tensors.get('head.weight') as never));
     expect(() => rwkvParameters(other)).toThrow('shape of ln_out.bias must be [64], got [256, 64]');
     const bad = { ...file.tensors.get('ln_out.bias')!, data: new Float32Array(64).fill(NaN) };
@@ -315,6 +325,22 @@ describe.each([5, 7] as const)('a fresh model of version %i', (version) => {
     );
     expect(() => model.forward(params, rows(Int32Array.of(1, 2)), state)).toThrow(
       'rwkvModel.forward: ids must have 2 sequences like the state, got 1',
+    );
+    const ids = rows(Int32Array.of(1, 2));
+    const other = rwkvModel(SMALL(version === 5 ? 7 : 5));
+    expect(() => model.forward(params, ids, other.initialState(1))).toThrow(
+      `rwkvModel.forward: state must be of version ${version} with 2 layers, got version ${12 - version} with 2`,
+    );
+    const { layers } = model.initialState(1);
+    expect(() => model.forward(params, ids, { version, batch: 1, layers: layers.slice(1) })).toThrow(
+      `state must be of version ${version} with 2 layers, got version ${version} with 1`,
+    );
+    expect(() => model.step(params, tensor(Int32Array.of(1)), undefined as never)).toThrow(
+      'rwkvModel.step: state must be given, got undefined',
+    );
+    expect(() => model.forward(other.initialize(0), ids)).toThrow(`params must be of version ${version}`);
+    expect(() => model.loss({ ...params, layers: params.layers.slice(1) }, ids, ids)).toThrow(
+      'rwkvModel.loss: params must have 2 layers, got 1',
     );
     expect(() => model.initialState(0)).toThrow(
       'rwkvModel.initialState: batch must be a positive integer, got 0',

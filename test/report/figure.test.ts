@@ -104,4 +104,11 @@ describe('toPlotly', () => {
     expect(data.filter((trace) => trace['showlegend'])).toHaveLength(3);
     expect(layout['xaxis']).toMatchObject({ type: 'log' });
   });
+
+  it('names 2 and 5 times the powers of ten, but over many powers these alone', () => {
+    const axisOf = (y: number[]) =>
+      toPlotly({ ...figure, series: [{ name: 'a', kind: 'line', x: y, y }] }).layout['yaxis'];
+    expect(axisOf([1, 1000])).toMatchObject({ type: 'log', dtick: 'D2' });
+    expect(axisOf([1e-12, 1])).toMatchObject({ type: 'log', dtick: 1 });
+  });
 });

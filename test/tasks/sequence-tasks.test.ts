@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../lib/core/random.js';
+import { associativeRecall, shareWithin } from '../../lib/tasks/associative-recall.js';
 import { inductionHeads } from '../../lib/tasks/induction-heads.js';
 import { selectiveCopying } from '../../lib/tasks/selective-copying.js';
 import {
@@ -34,6 +35,7 @@ const TASKS: SequenceTask[] = [
   selectiveCopying({ variant: 'fixed' }),
   selectiveCopying({ variant: 'shuffled' }),
   inductionHeads(),
+  associativeRecall(),
 ];
 
 describe.each(TASKS)('$id', (task) => {
@@ -115,6 +117,61 @@ describe('selective copying', () => {
       /variant must be one of random, fixed, shuffled/,
     );
     expect(() => selectiveCopying().generate(new Random(1), 0)).toThrow(/batch must be an integer >= 1/);
+  });
+});
+
+describe('multi-query associative recall', () => {
+  const task = associativeRecall({ time: 40, pairs: 6, vocabulary: 20 });
+  const rows = rowsOf(task.generate(new Random(1), 400));
+
+  it('gives pairs of different keys and different values, then asks every key once for its value', () => {
+    for (const { ids, asked } of rows) {
+      const keys = Array.from({ length: 6 }, (_, i) => ids[2 * i]);
+      const values = Array.from({ length: 6 }, (_, i) => ids[2 * i + 1]);
+      expect(new Set(keys).size).toBe(6);
+      expect(new Set(values).size).toBe(6);
+      expect(keys.every((key) => key >= 1 && key < 10)).toBe(true);
+      expect(values.every((value) => value >= 10)).toBe(true);
+      expect(asked.map(({ at }) => ids[at]).sort()).toEqual([...keys].sort());
+      for (const { at, answer, distance } of asked) {
+        expect(answer).toBe(values[keys.indexOf(ids[at])]);
+        expect(ids[at - distance]).toBe(answer);
+        expect(at % 2).toBe(0);
+      }
+      expect(ids.slice(12).filter((token) => token !== 0)).toHaveLength(6);
+    }
+  });
+
+  it('puts queries behind the pairs more often, or evenly with power 1', () => {
+    const first = (power: number) => {
+      const drawn = associativeRecall({ time: 64, pairs: 2, vocabulary: 20, power });
+      const places = rowsOf(drawn.generate(new Random(2), 4000)).flatMap(({ asked }) =>
+        asked.map(({ at }) => (at - 4) / 2),
+      );
+      return Array.from({ length: 30 }, (_, slot) => places.filter((place) => place === slot).length);
+    };
+    expectEven(first(1), 8000);
+    const [near, next] = first(0.01);
+    expect(near).toBeGreaterThan(1.5 * next);
+  });
+
+  it('fills every slot when there is no room, and says how many answers a reach covers', () => {
+    const full = associativeRecall({ time: 16, pairs: 4, vocabulary: 12 }).generate(new Random(3), 20);
+    for (const { ids } of rowsOf(full))
+      expect([8, 10, 12, 14].every((t) => ids[t] !== 0 && ids[t + 1] === 0)).toBe(true);
+    expect(shareWithin(full, 16)).toBe(1);
+    expect(shareWithin(full, 0)).toBe(0);
+    const near = [...full.distances].filter((distance) => distance <= 5).length;
+    expect(shareWithin(full, 5)).toBe(near / 80);
+  });
+
+  it('refuses sizes that cannot be', () => {
+    expect(() => associativeRecall({ time: 30, pairs: 8 })).toThrow(/time must be an integer >= 32, got 30/);
+    expect(() => associativeRecall({ time: 41, pairs: 8 })).toThrow(/time must be even, got 41/);
+    expect(() => associativeRecall({ vocabulary: 12, pairs: 8 })).toThrow(/vocabulary must be .* >= 18/);
+    expect(() => associativeRecall({ vocabulary: 65 })).toThrow(/vocabulary must be even/);
+    expect(() => associativeRecall({ power: 0 })).toThrow(/power must lie in \(0, 1\], got 0/);
+    expect(() => associativeRecall().generate(new Random(1), 2, 20)).toThrow(/time must be an integer >= 32/);
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { add, matmul, mul, reshape, sum, tensor, valueAndGrad, vjp, type Tensor } from '../../lib/index.js';
 import { composed } from '../../lib/tensor/composed.js';
+import { memory } from '../../lib/tensor/memory.js';
 import { defineOperator } from '../../lib/tensor/operator.js';
 
 let runs = 0;
@@ -46,6 +47,23 @@ describe('an implementation composed of operators', () => {
   it('gives a tensor that stands in two places its whole gradient', () => {
     const square = valueAndGrad((x: Tensor) => sum(op({ a: x, b: x }).y));
     expect(Array.from(square(a).grads.dataSync())).toEqual([2, 4, 6]);
+  });
+
+  it('gives back all it made on the way when the backward pass has run, outside scopes too, and when it throws', () => {
+    const step = () => {
+      const { outputs, pull } = vjp((p: Record<string, Tensor>) => op(p, { twice: true }), { a, b });
+      const seed = tensor([1, 1, 1]);
+      for (const t of [...Object.values(pull({ y: seed })), ...Object.values(outputs), seed]) t.dispose();
+    };
+    const failing = () => vjp((p: Record<string, Tensor>) => op({ ...p, b: tensor([1, 2]) }), { a });
+    const live = () => memory().rows.reduce((n, row) => n + row.tensors, 0);
+    step();
+    const before = live();
+    for (let i = 0; i < 3; i++) step();
+    expect(live()).toBe(before);
+    expect(failing).toThrow('broadcast');
+    // The operand made for the failing call itself is left.
+    expect(live()).toBe(before + 1);
   });
 
   it('gives zeros where only the other output counts, and works beside other operators on the tape', () => {

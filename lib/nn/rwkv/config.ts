@@ -125,7 +125,7 @@ export function rwkvConfig(file: RwkvFile): RwkvConfig {
   const common = { layers, width, vocabulary, hidden: shapeOf('ffn.key.weight')[0] };
   if (tensors.has('blocks.0.att.r_k')) {
     const [heads, headSize] = shapeOf('att.r_k');
-    if (heads * headSize !== width)
+    if (!(heads * headSize === width))
       throw new DataError(
         `rwkvConfig: blocks.0.att.r_k must have ${width} elements, got ${heads * headSize}`,
       );
@@ -137,8 +137,16 @@ export function rwkvConfig(file: RwkvFile): RwkvConfig {
     tensors.has('blocks.0.att.time_faaaa') &&
     decay?.length === 3
   )
-    return { version: 5, ...common, headSize: decay[1] };
+    return { version: 5, ...common, headSize: headSizeOf(decay, width) };
   throw new DataError('rwkvConfig: file must hold an RWKV-5.2 or RWKV-7 model, got another architecture');
+}
+
+/** Lanes of a head of RWKV-5.2 from the shape [H,K,1] of its decays. */
+function headSizeOf([heads, headSize]: readonly number[], width: number): number {
+  if (heads * headSize === width) return headSize;
+  throw new DataError(
+    `rwkvConfig: blocks.0.att.time_decay must have ${width} elements, got ${heads * headSize}`,
+  );
 }
 
 /** Takes tensors out of a file by name and checks their sizes; `done` says what nobody asked for. */
@@ -179,7 +187,9 @@ class Reader {
   }
 
   maps(name: string, width: number): { up: Tensor; down: Tensor } {
-    const rank = this.file.tensors.get(`${name}1`)?.shape[0] ?? 0;
+    const found = this.file.tensors.get(`${name}1`)?.shape;
+    if (!found) throw new DataError(`rwkvParameters: file must hold ${name}1 [R,${width}], got none`);
+    const [rank] = found;
     return { up: this.take(`${name}2`, [width, rank]), down: this.take(`${name}1`, [rank, width]) };
   }
 

@@ -30,7 +30,7 @@ import { timeMixing5, timeMixing7 } from './time-mixing.js';
 export type RwkvLayerState = { timeShift: Tensor; channelShift: Tensor; wkv: Tensor };
 
 /** What a model carries from token to token; its size does not depend on how many it has seen. */
-export type RwkvState = { batch: number; layers: RwkvLayerState[] };
+export type RwkvState = { version: 5 | 7; batch: number; layers: RwkvLayerState[] };
 
 /** A language model: pure functions of parameters. */
 export interface RwkvModel {
@@ -70,6 +70,31 @@ function checkIds(where: string, ids: Tensor, rank: number, state: RwkvState | u
     );
 }
 
+/** A state or parameters of another model would run, and give wrong numbers. */
+function checkModel(
+  where: string,
+  { version, layers }: RwkvSizes,
+  params: RwkvParameters,
+  state: RwkvState | undefined,
+): void {
+  if (params?.layers?.length !== layers)
+    throw new ArgumentError(
+      `rwkvModel.${where}: params must have ${layers} layers, got ${show(params?.layers?.length)}`,
+    );
+  if (params.layers.some((p) => 'mix' in p.time !== (version === 7)))
+    throw new ArgumentError(
+      `rwkvModel.${where}: params must be of version ${version}, got those of another one`,
+    );
+  if (where === 'step' && !state)
+    throw new ArgumentError(
+      `rwkvModel.step: state must be given, got ${show(state)}; take it from initialState`,
+    );
+  if (state && (state.version !== version || state.layers.length !== layers))
+    throw new ArgumentError(
+      `rwkvModel.${where}: state must be of version ${version} with ${layers} layers, got version ${show(state.version)} with ${show(state.layers?.length)}; take it from initialState or an earlier call`,
+    );
+}
+
 function run(
   { version, headSize }: RwkvSizes,
   params: RwkvParameters,
@@ -96,10 +121,11 @@ function run(
     return { timeShift: time.shift, channelShift: channel.finalState, wkv: time.wkv };
   });
   const logits = matmul(norm(x, params.norm), params.head, { transposeB: true });
-  return { logits, state: { batch: ids.shape[0], layers } };
+  return { logits, state: { version, batch: ids.shape[0], layers } };
 }
 
-function initialState({ layers, width, heads, headSize }: RwkvSizes, batch: number, dtype: Dtype): RwkvState {
+function initialState(sizes: RwkvSizes, batch: number, dtype: Dtype): RwkvState {
+  const { version, layers, width, heads, headSize } = sizes;
   if (!Number.isInteger(batch) || batch < 1)
     throw new ArgumentError(`rwkvModel.initialState: batch must be a positive integer, got ${show(batch)}`);
   const layer = () => ({
@@ -107,7 +133,7 @@ function initialState({ layers, width, heads, headSize }: RwkvSizes, batch: numb
     channelShift: zeros([batch, width], { dtype }),
     wkv: zeros([batch, heads, headSize, headSize], { dtype }),
   });
-  return { batch, layers: Array.from({ length: layers }, layer) };
+  return { version, batch, layers: Array.from({ length: layers }, layer) };
 }
 
 /**
@@ -123,15 +149,18 @@ export function rwkvModel(config: RwkvConfig): RwkvModel {
     vocabulary: sizes.vocabulary,
     initialize: (seed) => initializeRwkv(sizes, seed),
     forward: (params, ids, state, options = {}) => {
+      checkModel('forward', sizes, params, state);
       checkIds('forward', ids, 2, state);
       return run(sizes, params, ids, state, options.form);
     },
     loss: (params, ids, targets) => {
+      checkModel('loss', sizes, params, undefined);
       checkIds('loss', ids, 2, undefined);
       return mean(crossEntropy(run(sizes, params, ids, undefined, undefined).logits, targets));
     },
     initialState: (batch, _, dtype = 'f32') => initialState(sizes, batch, dtype),
     step: (params, ids, state) => {
+      checkModel('step', sizes, params, state);
       checkIds('step', ids, 1, state);
       const after = run(sizes, params, reshape(ids, [ids.size, 1]), state, 'step');
       return { logits: reshape(after.logits, [ids.size, sizes.vocabulary]), state: after.state };

@@ -77,6 +77,7 @@ export function inductionPlan(size: Size): SequencePlan<InductionOptions> {
 
 const study: SequenceStudy<InductionOptions> = {
   plan: inductionPlan,
+  model: (config) => config,
   task: inductionTask,
   test: (options, time) => (random, count) => inductionTask(options).generateTest(random, count, time),
   seeds: inductionSeeds,

@@ -86,6 +86,7 @@ export function copyingPlan(size: Size): SequencePlan<CopyingOptions> {
 
 const study: SequenceStudy<CopyingOptions> = {
   plan: copyingPlan,
+  model: (config) => config,
   task: copyingTask,
   test: (options, time) => (random, count) => copyingTask(options).generate(random, count, time),
   seeds: copyingSeeds,
