@@ -159,6 +159,15 @@ describe.skipIf(!context)(`diagonal decay on the GPU ${reason}`, { timeout: COLD
     expect(failed.map((r) => r.text)).toEqual([]);
   });
 
+  it('loses no digits over thousands of tokens that hardly fade', async () => {
+    for (const least of [1e-8, 1e-4]) {
+      const dims = { B: 1, T: 2003, H: 1, K: 6, V: 5, least, strong: 0 };
+      const c = { name: 'hardly-fading', dims, with: ['initialState'] };
+      const failed = (await conform(diagonalDecayOperator, c, 'chunk', 'webgpu')).filter((r) => !r.ok);
+      expect(failed.map((r) => r.text)).toEqual([]);
+    }
+  });
+
   it('names what the recurrent form cannot hold', async () => {
     const values = draw({ B: 1, T: 1, H: 1, K: 513, V: 2 });
     await expect(run(diagonalDecayOperator, values, { form: 'recurrent' })).rejects.toThrow(

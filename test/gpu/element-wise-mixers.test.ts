@@ -54,6 +54,30 @@ describe.skipIf(!context)(`long sequences on the GPU ${reason}`, { timeout: COLD
     );
   });
 
+  it('the long convolution keeps the digits of a small channel beside a large one, and a NaN in its own channel', async () => {
+    const sizes = [1e8, 1e-8, 1, 1e-6, 1e6];
+    const shape = [2, 90, 5];
+    const [u, filter] = [normal(shape).map((v, i) => v * sizes[i % 5]), normal([90, 5], 0.1)];
+    const dy = normal(shape);
+    const run = async (onDevice: (values: Float64Array, shape: number[]) => Tensor) => {
+      const leaves = { u: onDevice(u, shape), filter: onDevice(filter, [90, 5]) };
+      const { outputs, pull } = vjp((p: typeof leaves) => longConvolution(p.u, p.filter), leaves);
+      const grads = pull({ y: onDevice(dy, shape) });
+      return { y: await read(outputs.y), u: await read(grads.u), filter: await read(grads.filter) };
+    };
+    const host = (values: Float64Array, shape: number[]) =>
+      tensor(values, { shape, dtype: 'f64', device: 'host' });
+    const channel = (values: Float64Array, d: number) => values.filter((_, i) => i % 5 === d);
+    const [got, want] = [await run(onGpu), await run(host)];
+    for (const name of ['y', 'u', 'filter'] as const)
+      for (let d = 0; d < 5; d++)
+        expect(relativeRms(channel(got[name], d), channel(want[name], d)), `${name} ${d}`).toBeLessThan(2e-6);
+    u[30 * 5] = NaN;
+    const { y } = await run(onGpu);
+    for (let d = 0; d < 5; d++) expect(channel(y, d).some(Number.isNaN)).toBe(d === 0);
+    expect(y.slice(90 * 5).some(Number.isNaN)).toBe(false);
+  });
+
   it('HGRN over 3,001 tokens', () =>
     agrees(
       hgrnOperator,

@@ -191,9 +191,12 @@ describe('the form that runs where none is named', () => {
     expect(prefer({ B: 1, T: 1, G: 8, H: 8, K: 1000, V: 64 })).toBe('chunk');
   });
 
-  it('is recurrent for short sequences, packed ones on average, and on hosts', () => {
+  it('is recurrent for short sequences, packed ones on average, on WASM below 256 tokens and in TypeScript', () => {
     expect(prefer({ B: 1, T: 1, G: 8, H: 8, K: 64, V: 64 })).toBe('recurrent');
     expect(prefer({ B: 1, T: 640, G: 8, H: 8, K: 64, V: 64, S: 40 })).toBe('recurrent');
-    expect(op.record.prefer!('wasm', { T: 2048, K: 64 }, {})).toBeUndefined();
+    const onHost = (backend: 'cpu' | 'wasm', dims: Dims) => op.record.prefer!(backend, dims, {});
+    expect(onHost('wasm', { B: 1, T: 2048, K: 64 })).toBe('chunk');
+    expect(onHost('wasm', { B: 1, T: 2048, K: 64, S: 40 })).toBe('recurrent');
+    expect(onHost('cpu', { B: 1, T: 2048, K: 64 })).toBe('recurrent');
   });
 });

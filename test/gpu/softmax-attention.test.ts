@@ -16,6 +16,7 @@ import {
   type AttentionOptions,
   type Tensor,
 } from '../../lib/index.js';
+import { KeyValueCache } from '../../lib/nn/kv-cache.js';
 import { COLD, openAdapter } from './support.js';
 
 const { context, reason } = await openAdapter();
@@ -104,6 +105,23 @@ describe.skipIf(!context)(`softmax attention on a GPU ${reason}`, { timeout: COL
     expect(await step(gpu('f32', bad))).toEqual(await step(gpu()));
   });
 
+  it('lets NaN of a query or key that is seen reach the gradients of all that it meets', async () => {
+    const nan = (t: 'q' | 'k', row: number) => {
+      const bad = { ...values, [t]: values[t].slice() };
+      const width = t === 'q' ? 64 : 32;
+      bad[t].fill(NaN, row * width, (row + 1) * width);
+      return gradients(gpu('f32', bad), {});
+    };
+    const odd = async (t: Tensor) => (await read(t)).map(Number.isNaN);
+    // Query 10 of 40 stands at place 40 of 70 and sees the keys up to it.
+    for (const name of ['k', 'v']) {
+      const found = await odd(nan('q', 10)[name]);
+      expect(found).toEqual(found.map((_, i) => i < 41 * 32));
+    }
+    // Key 62 is seen by queries 32 and on, which see all other keys up to their places.
+    expect((await odd(nan('k', 62).v)).every(Boolean)).toBe(true);
+  });
+
   it('gives packed sequences the bits they have by themselves, and clamps starts that lie', async () => {
     const [cq, ck] = [
       [0, 1, 1, 40],
@@ -138,6 +156,26 @@ describe.skipIf(!context)(`softmax attention on a GPU ${reason}`, { timeout: COL
       softmaxAttentionWithLse(q, slice(k, 1, from, to), slice(v, 1, from, to));
     const merged = await read(mergeAttentionStates([part(0, 800), part(800, T)]).y);
     expect(error(merged, whole)).toBeLessThanOrEqual(1e-5 * rms(whole));
+  });
+
+  it('grows a cache in place, past its capacity and after forgetting, as attention over the whole', async () => {
+    const [qv, kv] = [draw([2, 7, 2, 4]), draw([2, 7, 1, 4])];
+    const [q, k] = [onGpu(qv, [2, 7, 2, 4]), onGpu(kv, [2, 7, 1, 4])];
+    const whole = await read(softmaxAttention(q, k, k));
+    const cache = new KeyValueCache({ batch: 2, heads: 1, size: 4 }, 3);
+    const attend = (from: number, to: number) => {
+      const [a, b] = [slice(q, 1, from, to), slice(k, 1, from, to)];
+      return read(cache.attend(a, b, b));
+    };
+    await attend(0, 2);
+    await attend(2, 5);
+    cache.truncate(4);
+    for (const t of [4, 5, 6]) {
+      const want = [0, 1].flatMap((b) => whole.slice((b * 7 + t) * 8, (b * 7 + t + 1) * 8));
+      expect(error(await attend(t, t + 1), want)).toBeLessThanOrEqual(1e-5 * rms(want));
+    }
+    expect(cache.length).toBe(7);
+    cache.dispose();
   });
 
   it('refuses heads wider than 256', () => {

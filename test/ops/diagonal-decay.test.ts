@@ -164,10 +164,20 @@ describe('sizes beyond the kernels', () => {
   it.each([
     ['keys wider than the blocked kernels hold', { B: 1, T: 19, H: 1, K: 515, V: 3 }],
     ['values wider than the backward pass holds', { B: 1, T: 5, H: 1, K: 2, V: 2600 }],
+    ['a row of decays beyond a thread’s memory', { B: 1, T: 3, H: 1, K: 2 ** 18 + 1, V: 1 }],
   ])('%s: other forms take over', async (_, dims) => {
     for (const form of FORMS) {
       const c = { name: 'beyond', dims, with: ['initialState', 'bonus'] };
       const failed = (await conform(diagonalDecayOperator, c, form, 'wasm')).filter((r) => !r.ok);
+      expect(failed.map((r) => r.text)).toEqual([]);
+    }
+  });
+
+  it('thousands of tokens that hardly fade lose no digits in chunks', async () => {
+    for (const least of [1e-8, 1e-5, 1e-4, 1e-3]) {
+      const dims = { B: 1, T: 2003, H: 1, K: 6, V: 5, least, strong: 0 };
+      const c = { name: 'hardly-fading', dims, with: ['initialState'] };
+      const failed = (await conform(diagonalDecayOperator, c, 'chunk', 'wasm')).filter((r) => !r.ok);
       expect(failed.map((r) => r.text)).toEqual([]);
     }
   });

@@ -7,6 +7,7 @@ import { threads, setThreads, stopThreads } from '../../lib/cpu/wasm/threads.js'
 import { deltaRule, diagonalDecay, dplr, dplrOperator, dplrStep } from '../../lib/ops/index.js';
 import '../../lib/index.js';
 import { withBackend, type BackendName, type Form } from '../../lib/tensor/backend.js';
+import { conform } from '../../lib/tensor/conformance.js';
 import { vjp } from '../../lib/tensor/tape.js';
 import { tensor, type Tensor } from '../../lib/tensor/tensor.js';
 import { ARITHMETICS, formula, goldenJson } from '../nn/support.js';
@@ -243,6 +244,18 @@ describe('on wasm', () => {
     for (const other of found.slice(1)) expect(other).toEqual(found[0]);
   });
 
+  it('chunks lose no digits over thousands of tokens that hardly fade, and are what runs then', async () => {
+    for (const least of [1e-8, 1e-5, 1e-4, 1e-3]) {
+      const dims = { B: 1, T: 2003, H: 1, K: 6, V: 5, least, strong: 0, still: 1 };
+      const c = { name: 'hardly-fading', dims, with: ['initialState'] };
+      const failed = (await conform(dplrOperator, c, 'chunk', 'wasm')).filter((r) => !r.ok);
+      expect(failed.map((r) => r.text)).toEqual([]);
+    }
+    const prefer = dplrOperator.record.prefer!;
+    expect(prefer('wasm', { B: 2, T: 2048 }, {})).toBe('chunk');
+    expect(prefer('wasm', { B: 1, T: 2048, S: 40 }, {})).toBeUndefined();
+  });
+
   it('runs keys beyond the kernels’ memory in TypeScript', () => {
     const wide = [1, 3, 1, 260];
     const fill = (shape: Shape, scale: number) =>
@@ -266,6 +279,11 @@ describe('messages', () => {
     const x = tensors(inputsOf(5)) as never as Parameters<typeof dplr>[0];
     const { initialState } = tensors(inputsOf(5, 3));
     expect(() => dplr({ ...x, a: x.v })).toThrow(/ops\/dplr: a must/);
+    const none = (shape: Shape) => tensor(new Float64Array(0), { shape, dtype: 'f32', device: 'host' });
+    expect(() => dplr({ ...x, v: none([1, 5, H, 0]), initialState: none([1, H, K, 0]) })).toThrow(
+      /K and V must be at least 1, .* V = 0/,
+    );
+    expect(() => dplr(x, { scale: Infinity })).toThrow(/scale must be <= 3e\+38, got Infinity/);
     expect(() => dplr({ ...x, decay: undefined as never })).toThrow(/ops\/dplr: decay must be given/);
     const cuSeqlens = tensor([0, 2, 5], { dtype: 'i32', device: 'host' });
     expect(() => dplr({ ...x, initialState, cuSeqlens })).toThrow(

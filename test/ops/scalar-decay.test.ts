@@ -278,6 +278,25 @@ describe('the kernels on WASM', () => {
     expect(failed.map((r) => r.text)).toEqual([]);
   });
 
+  it('lose no digits over thousands of tokens that hardly fade', async () => {
+    for (const least of [1e-5, 0.01, 0.1, 1]) {
+      const c = {
+        name: 'hardly-fading',
+        dims: { B: 1, T: 2003, G: 1, H: 1, K: 5, V: 6, least, spread: 0 },
+        with: ['decay', 'initialState'],
+      };
+      const failed = (await conform(op, c, 'chunk', 'wasm')).filter((r) => !r.ok);
+      expect(failed.map((r) => r.text)).toEqual([]);
+    }
+    const prefer = (backend: BackendName, T: number) =>
+      op.record.prefer!(backend, { B: 2, T, G: 1, H: 1, K: 5, V: 6 }, {});
+    expect([prefer('wasm', 2048), prefer('wasm', 64), prefer('cpu', 2048)]).toEqual([
+      'chunk',
+      'recurrent',
+      'recurrent',
+    ]);
+  });
+
   it('narrow their tiles for long keys, and leave longer ones to TypeScript, with right numbers', async () => {
     expect(decayWidth({ K: 64, V: 64 })).toBe(64);
     expect(decayWidth({ K: 64, V: 130 })).toBe(72);

@@ -20,6 +20,7 @@ struct Params {
 
 // include shared/rows.wgsl
 // include shared/scan-sequence.wgsl
+// include shared/decay.wgsl
 var<workgroup> keys: array<vec4<f32>, QUADS>;
 var<workgroup> queries: array<vec4<f32>, QUADS>;
 
@@ -57,7 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) wgs: v
     workgroupBarrier();
     let gate = token * params.heads + h;
     var e_g = 1.0;
-    if (DECAY == 1u) { e_g = exp(decay[gate]); }
+    if (DECAY == 1u) { e_g = decayOf(decay[gate]); }
     var predicted = vec4(0.0);
     for (var e = 0u; e < params.quads; e++) {
       let x = e_g * state[e];

@@ -19,6 +19,7 @@ struct Params { rows: u32, heads: u32, k: u32, quads: u32, levels: u32, plane: u
 @group(0) @binding(8) var<storage, read_write> dk: array<F>; // [tokens, H, K]
 
 // include shared/slots.wgsl
+// include shared/decay.wgsl
 var<workgroup> factors: array<vec4<f32>, 64>;
 var<workgroup> parts: array<vec4<f32>, 64>;
 var<workgroup> products: array<vec4<f32>, 96>;
@@ -53,7 +54,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
   for (var i = 0u; i < count; i++) {
     qv[i] = f32(q[head + i]) * params.scale;
     kv[i] = f32(k[head + i]);
-    a[i] = exp(decay[at_decay + i]);
+    a[i] = decayOf(decay[at_decay + i]);
     to_q[i] = exchange[head + i];
     to_k[i] = exchange[params.plane + head + i];
     through[i] = exchange[at_sums + i * 2u];

@@ -18,6 +18,7 @@ struct Params { rows: u32, tiles: u32, heads: u32, k: u32, v: u32, time: u32, pa
 @group(0) @binding(8) var<storage, read_write> state: array<f32>; // [S, H, K, V]: initial where SEEDED, then final
 
 // include shared/scan-sequence.wgsl
+// include shared/decay.wgsl
 const WIDE = LANES * 16u;
 var<workgroup> queries: array<f32, WIDE>;
 var<workgroup> keys: array<f32, WIDE>;
@@ -51,7 +52,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
       if (c < params.k) {
         queries[c] = f32(q[head * params.k + c]) * params.scale;
         keys[c] = f32(k[head * params.k + c]);
-        decays[c] = exp(decay[select(h * params.k, head * params.k, VARIES == 1u) + c]);
+        decays[c] = decayOf(decay[select(h * params.k, head * params.k, VARIES == 1u) + c]);
         if (EXCLUSIVE == 1u) { direct[c] = queries[c] * keys[c] * bonus[h * params.k + c]; }
       }
     }

@@ -19,9 +19,10 @@ struct Params { rows: u32, heads: u32, k: u32, levels: u32, plane: u32, scale: f
 @group(0) @binding(8) var<storage, read_write> totals: array<f32>; // [slots, H, K]: decays of whole chunks
 
 // include shared/slots.wgsl
+// include shared/decay.wgsl
 var<workgroup> factors: array<vec4<f32>, 768>; // [level, token, 2]: of a block's upper half q, of its lower half k
 var<workgroup> products: array<vec4<f32>, 192>; // of the halves, for even and for odd levels
-var<workgroup> own: array<f32, 128>;
+var<workgroup> own: array<f32, 128>; // [16 parts, 8 lanes] of sums of log-decays, then [token, 2] of direct scores
 
 fn tokenQ(at: u32, count: u32) -> vec4<f32> {
   var x = vec4(0.0);
@@ -37,8 +38,12 @@ fn tokenK(at: u32, count: u32) -> vec4<f32> {
 
 fn tokenDecay(at: u32, count: u32) -> vec4<f32> {
   var x = vec4(1.0);
-  for (var i = 0u; i < count; i++) { x[i] = exp(decay[at + i]); }
+  for (var i = 0u; i < count; i++) { x[i] = decayOf(decay[at + i]); }
   return x;
+}
+
+fn logDecay(token: u32, h: u32, lane: u32) -> f32 {
+  return decay[select(h, token * params.heads + h, VARIES == 1u) * params.k + lane];
 }
 
 fn tokenBonus(at: u32, count: u32) -> vec4<f32> {
@@ -60,6 +65,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
   let tj = lane % 16u;
   let far = 2u + firstLeadingBit(max(ti ^ tj, 1u));
   let head = ((slot.begin + r) * params.heads + h) * params.k;
+  // The other half of the invocations: four tokens and one of eight lanes of K.
+  let part = lane % 128u / 8u * 4u;
+  let summed = min(4u, max(slot.size, part) - part);
   var sums: array<vec4<f32>, 4>;
   var direct = 0.0;
   for (var c0 = 0u; c0 < params.k; c0 += 8u) {
@@ -71,6 +79,13 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
     let a = tokenDecay(select(h * params.k, head, VARIES == 1u) + c, count);
     direct += dot(qv, kv * tokenBonus(h * params.k + c, count));
     let inclusive = select(a, vec4(1.0), EXCLUSIVE == 1u);
+    if (lane >= 128u) {
+      var sum = 0.0;
+      if (c0 + lane % 8u < params.k) {
+        for (var i = 0u; i < summed; i++) { sum += logDecay(slot.begin + part + i, h, c0 + lane % 8u); }
+      }
+      own[lane - 128u] = sum;
+    }
     var before = vec4(1.0);
     var after = vec4(1.0);
     // The bound is no constant on purpose: unrolling loops around barriers costs software drivers seconds.
@@ -92,8 +107,11 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
       lanes[head + c + i] = qv[i] * before[i] * inclusive[i];
       lanes[params.plane + head + c + i] = kv[i] * after[i];
     }
-    if (lane >= 126u && lane < 128u && c < params.k) {
-      for (var i = 0u; i < min(4u, params.k - c); i++) { totals[row * params.k + c + i] = before[i] * a[i]; }
+    // e to a sum: a product would carry the rounding of every token's decay from chunk to chunk.
+    if (lane >= 128u && lane < 136u && c0 + lane - 128u < params.k) {
+      var sum = 0.0;
+      for (var i = lane - 128u; i < 128u; i += 8u) { sum += own[i]; }
+      totals[row * params.k + c0 + lane - 128u] = exp(sum);
     }
     for (var half = 0u; half < 2u; half++) {
       if (ti > tj) {

@@ -11,6 +11,7 @@ struct Params { count: u32, k: u32, quads: u32, scale: f32, }
 @group(0) @binding(6) var<storage, read_write> rows: array<f32>; // [tokens, H, 5, 4 quads]
 
 // include shared/linear.wgsl
+// include shared/decay.wgsl
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let i = linearIndex(id, groups);
@@ -24,7 +25,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     return;
   }
   let at = token * params.k + n;
-  rows[to] = exp(decay[at]);
+  rows[to] = decayOf(decay[at]);
   rows[to + width] = f32(b[at]);
   rows[to + 2u * width] = f32(k[at]);
   rows[to + 3u * width] = params.scale * f32(q[at]);

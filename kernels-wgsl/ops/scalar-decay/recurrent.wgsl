@@ -18,6 +18,7 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> kept: array<f32>; // [slots, H, K, V]
 
 // include shared/scalar-decay.wgsl
+// include shared/decay.wgsl
 const STEPS = 8u;
 var<workgroup> parts: array<f32, 2176>; // [STEPS, 16 columns, 17]
 
@@ -52,7 +53,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
     let steps = min(STEPS, slot.size - t0);
     for (var t = 0u; t < steps; t++) {
       let token = slot.begin + t0 + t;
-      let decay = exp(gateAt(token, h));
+      let decay = decayOf(gateAt(token, h));
       let at_key = (token * params.groups + g) * params.k;
       let value = f32(v[(token * params.heads + h) * params.v + min(column, params.v - 1u)]);
       var sum = 0.0;

@@ -22,6 +22,7 @@ struct Params { count: u32, time: u32, d: u32, }
 
 // include shared/linear.wgsl
 // include shared/recurrence-span.wgsl
+// include shared/decay.wgsl
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let i = linearIndex(id, groups);
@@ -41,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
       before = initial[span.sequence * params.d + c];
     }
     var decay = f32(a[at]);
-    if (LOG == 1u) { decay = exp(decay); }
+    if (LOG == 1u) { decay = decayOf(decay); }
     carry = g * decay;
     db[at] = F(g);
     da[at] = F(select(g, carry, LOG == 1u) * before);

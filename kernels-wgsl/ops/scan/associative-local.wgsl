@@ -18,6 +18,7 @@ struct Params { count: u32, time: u32, d: u32, }
 
 // include shared/linear.wgsl
 // include shared/recurrence-span.wgsl
+// include shared/decay.wgsl
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let i = linearIndex(id, groups);
@@ -33,7 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     var decay = f32(a[at]);
     if (LOG == 1u) {
       sum += decay;
-      decay = exp(decay);
+      decay = decayOf(decay);
     } else {
       product *= decay;
     }

@@ -17,6 +17,7 @@ struct Params { count: u32, time: u32, d: u32, }
 
 // include shared/linear.wgsl
 // include shared/recurrence-span.wgsl
+// include shared/decay.wgsl
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let i = linearIndex(id, groups);
@@ -27,7 +28,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   if (INITIAL == 1u) { h = initial[i]; }
   for (var t = span.begin; t < span.end; t++) {
     var decay = f32(a[at]);
-    if (LOG == 1u) { decay = exp(decay); }
+    if (LOG == 1u) { decay = decayOf(decay); }
     h = decay * h + f32(b[at]);
     y[at] = F(h);
     at += params.d;

@@ -1,5 +1,5 @@
 /** Typed calls of linear attention with diagonal decay: units, kept states, sums over sequences. */
-import { wasmKernels } from './module.js';
+import { SCRATCH_BYTES, wasmKernels } from './module.js';
 import { withTemporary } from './temporary.js';
 import { parallelFor } from './threads.js';
 
@@ -52,9 +52,9 @@ export function diagonalDecayFits(dims: { K: number }): boolean {
   return dims.K <= WIDEST;
 }
 
-/** Does the backward pass token by token take these sizes? */
+/** Do the passes token by token take these sizes? The forward one holds the decays of a token, K numbers. */
 export function diagonalDecayRecurrentFits(dims: { K: number; V: number }): boolean {
-  return wasmKernels().diagonalDecayWidth(dims.K, dims.V) > 0;
+  return dims.K <= SCRATCH_BYTES / 4 && wasmKernels().diagonalDecayWidth(dims.K, dims.V) > 0;
 }
 
 /** f32 elements of `kept`: the state before every 64 tokens of every sequence. */

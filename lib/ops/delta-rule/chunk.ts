@@ -1,5 +1,6 @@
 /** Form `chunk` of the delta rule in TypeScript: chunk-parts says how; matrices and sums in f64. */
 import type { FloatArray } from '../../core/dtype.js';
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
 import { allocate, type Implementation, type Kernel } from '../../tensor/operator.js';
 import {
   addProduct,
@@ -16,7 +17,7 @@ import {
   type Chunk,
   type Keys,
 } from './chunk-parts.js';
-import { deltaView, gradientSums, stateOf, tensorsOf, type DeltaView, type Sums } from './reference.js';
+import { deltaView, stateOf, type DeltaView } from './reference.js';
 
 const forward: Kernel = (call) => {
   const d = deltaView(call);
@@ -65,7 +66,7 @@ const backward: Kernel = (call) => {
         chunkBackward(d, sums, c, keys, E, start, dy, dS);
       sums.initialState?.set(dS, (row * d.H + h) * d.K * d.V);
     }
-  return tensorsOf(call, sums);
+  return gradientTensors(call, sums);
 };
 
 /** du of every token: (I + N^T diag(beta)) du = A^T dO + (K e^{b_C-b}) dS, by backward substitution. */
@@ -102,7 +103,7 @@ interface Through {
 /** Adds the gradients of a chunk; dS comes in as the adjoint of the state after it and leaves as that before it. */
 function chunkBackward(
   d: DeltaView,
-  sums: Sums,
+  sums: GradientSums,
   c: Chunk,
   keys: Keys,
   E: Float64Array,

@@ -44,7 +44,7 @@ const op = defineOperator({
     { name: 'finalState', shape: '*', doc: '[B,H,K,V], or [S,H,K,V] packed; f32 beside f16 inputs' },
   ],
   parameters: {
-    scale: { type: 'number', default: 1, doc: 'factor on what is read' },
+    scale: { type: 'number', default: 1, minimum: -3e38, maximum: 3e38, doc: 'factor on what is read' },
   },
   state: 'B H K V',
   check,

@@ -1,8 +1,9 @@
 /** The delta rule token by token in TypeScript: one state in place, kept states every 32 tokens for the gradient. */
 import type { FloatArray } from '../../core/dtype.js';
 import * as math from '../../core/math.js';
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
 import { allocate, type Implementation, type Kernel } from '../../tensor/operator.js';
-import { deltaView, gradientSums, stateOf, tensorsOf, type DeltaView, type Sums } from './reference.js';
+import { deltaView, stateOf, type DeltaView } from './reference.js';
 
 /** Tokens whose states are held at once in the backward pass. */
 const SPAN = 32;
@@ -89,7 +90,7 @@ const backward: Kernel = (call) => {
       }
       sums.initialState?.set(G, (row * d.H + h) * G.length);
     }
-  return tensorsOf(call, sums);
+  return gradientTensors(call, sums);
 };
 
 /**
@@ -98,7 +99,7 @@ const backward: Kernel = (call) => {
  */
 function retreat(
   d: DeltaView,
-  sums: Sums,
+  sums: GradientSums,
   before: Float64Array,
   after: Float64Array,
   p: number,

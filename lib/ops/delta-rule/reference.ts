@@ -1,7 +1,8 @@
 /** The delta rule from its definition, forward and backward, by plain loops over tokens; sums and states in f64. */
 import type { FloatArray } from '../../core/dtype.js';
 import * as math from '../../core/math.js';
-import { allocate, type Call, type Implementation, type OptionalTensors } from '../../tensor/operator.js';
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
+import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
 import { sequencesOf, type Sequence } from '../sequence/index.js';
 
 /** Arrays and offsets of one call. `p` is a position in the flattened [B T] axis. */
@@ -97,9 +98,6 @@ const forward: Implementation['forward'] = (call) => {
   return { y, finalState };
 };
 
-/** Float64 sums for the gradient of every float input. */
-export type Sums = Record<string, Float64Array>;
-
 /** The reverse recurrence of the adjoint G of the state, token by token. */
 const backward: Implementation['forward'] = (call) => {
   const d = deltaView(call);
@@ -118,13 +116,13 @@ const backward: Implementation['forward'] = (call) => {
       for (let t = length - 1; t >= 0; t--) stepBackward(d, sums, steps[t], first + t, h, dy, G);
       sums.initialState?.set(G, (row * d.H + h) * d.K * d.V);
     }
-  return tensorsOf(call, sums);
+  return gradientTensors(call, sums);
 };
 
 /** G comes in as the adjoint of S_t without the read at t and leaves as that of S_{t-1}. */
 function stepBackward(
   d: DeltaView,
-  sums: Sums,
+  sums: GradientSums,
   { decay, decayed, error, state }: Step,
   p: number,
   h: number,
@@ -154,23 +152,6 @@ function stepBackward(
       if (sums.decay) sums.decay[at] += G[i] * decayed[i];
       G[i] *= decay;
     }
-}
-
-export function gradientSums(call: Call): Sums {
-  const sums: Sums = {};
-  for (const [name, t] of Object.entries(call.in))
-    if (t && t.dtype !== 'i32') sums[name] = new Float64Array(t.size);
-  return sums;
-}
-
-/** The sums as tensors of their inputs' shapes. */
-export function tensorsOf(call: Call, sums: Sums): OptionalTensors {
-  const made: OptionalTensors = {};
-  for (const [name, values] of Object.entries(sums)) {
-    made[name] = allocate(call, call.in[name]!.shape);
-    (made[name].floats(call.op.id) as Float64Array).set(values);
-  }
-  return made;
 }
 
 export const deltaRuleReference: Implementation = { forward, backward };

@@ -3,9 +3,10 @@
  * so nothing is divided and no sums of log-decays are subtracted; everything else is matrix products. In f64.
  */
 import * as math from '../../core/math.js';
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
 import { allocate, type Call, type Implementation, type Kernel } from '../../tensor/operator.js';
 import { stateRows, type Sequence } from '../sequence/index.js';
-import { decayView, gradientSums, gradientTensors, type DecayView } from './reference.js';
+import { decayView, type DecayView } from './reference.js';
 
 const BLOCK = 16;
 
@@ -155,7 +156,7 @@ const backward: Kernel = (call) => {
 function blockBackward(
   view: DecayView,
   call: Call,
-  sums: Record<string, Float64Array>,
+  sums: GradientSums,
   h: number,
   b: Block,
   S: Float64Array,

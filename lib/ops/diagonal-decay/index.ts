@@ -69,7 +69,7 @@ const op = defineOperator({
     { name: 'finalState', shape: '*', doc: '[B,H,K,V], or [S,H,K,V] packed' },
   ],
   parameters: {
-    scale: { type: 'number', default: 1, doc: 'factor on the queries' },
+    scale: { type: 'number', default: 1, minimum: -3e38, maximum: 3e38, doc: 'factor on the queries' },
   },
   state: 'B H K V',
   check,

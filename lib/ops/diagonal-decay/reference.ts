@@ -1,7 +1,8 @@
 /** Linear attention with a decay of every key lane, from its definition; states and sums in f64. */
 import type { FloatArray } from '../../core/dtype.js';
 import * as math from '../../core/math.js';
-import { allocate, type Call, type Implementation, type OptionalTensors } from '../../tensor/operator.js';
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
+import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
 import { sequencesOf, stateRows, type Sequence } from '../sequence/index.js';
 
 /** Arrays and index functions of one call. */
@@ -98,31 +99,7 @@ const backward: Implementation['forward'] = (call) => {
   return gradientTensors(call, sums);
 };
 
-/** Float64 sums for the gradient of every float input. */
-export function gradientSums(call: Call): Record<string, Float64Array> {
-  const sums: Record<string, Float64Array> = {};
-  for (const [name, t] of Object.entries(call.in))
-    if (t && t.dtype !== 'i32') sums[name] = new Float64Array(t.size);
-  return sums;
-}
-
-/** The sums as tensors of their inputs' shapes. */
-export function gradientTensors(call: Call, sums: Record<string, Float64Array>): OptionalTensors {
-  const made: OptionalTensors = {};
-  for (const [name, values] of Object.entries(sums)) {
-    made[name] = allocate(call, call.in[name]!.shape);
-    (made[name].floats(call.op.id) as Float64Array).set(values);
-  }
-  return made;
-}
-
-function headBackward(
-  view: DecayView,
-  call: Call,
-  sums: Record<string, Float64Array>,
-  sequence: Sequence,
-  h: number,
-): void {
+function headBackward(view: DecayView, call: Call, sums: GradientSums, sequence: Sequence, h: number): void {
   const { H, K, V } = call.dims;
   const [row, first, length] = sequence;
   const size = K * V;

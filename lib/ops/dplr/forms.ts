@@ -1,16 +1,9 @@
 /** The recurrence on TypeScript with states kept every few tokens. */
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
 import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
 import { Tensor } from '../../tensor/tensor.js';
 import type { Sequence } from '../sequence/index.js';
-import {
-  dplrView,
-  edgeState,
-  gradientSums,
-  spanBackward,
-  stepState,
-  tensorsOf,
-  type DplrView,
-} from './reference.js';
+import { dplrView, edgeState, spanBackward, stepState, type DplrView } from './reference.js';
 
 /** Tokens between kept states. */
 export const CHUNK = 16;
@@ -29,7 +22,7 @@ export type Advance = (
 export type Retreat = (
   s: DplrView,
   call: Call,
-  sums: Record<string, Float64Array>,
+  sums: GradientSums,
   span: readonly [first: number, length: number],
   h: number,
   start: Float64Array,
@@ -86,7 +79,7 @@ export function chunksCpu(advance: Advance, retreat: Retreat): Implementation {
           }
           sums.initialState?.set(G, (row * H + h) * K * V);
         }
-      return tensorsOf(call, sums);
+      return gradientTensors(call, sums);
     },
   };
 }

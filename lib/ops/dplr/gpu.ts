@@ -2,7 +2,7 @@
  * The recurrence on the GPU, token by token or in chunks of 16 tokens. Both keep the state before every chunk and what
  * the corrections read, and share the gradients of q, k, a, b and the decays, which all chunks make at once.
  */
-import { ArgumentError } from '../../core/errors.js';
+import { DeviceError } from '../../core/errors.js';
 import { dispatch, floatType, gpuEmpty } from '../../gpu/dispatch.js';
 import type { Call, Implementation, OptionalTensors } from '../../tensor/operator.js';
 import { zeros, type Tensor } from '../../tensor/tensor.js';
@@ -33,7 +33,8 @@ interface Plan {
 
 function planOf(call: Call, chunk: number): Plan {
   const { H, K, V } = call.dims;
-  if (K > MOST_KEYS) throw new ArgumentError(`${WHERE}: K must be <= ${MOST_KEYS} on the GPU, got ${K}`);
+  if (K > MOST_KEYS)
+    throw new DeviceError(`${WHERE}: K must be <= ${MOST_KEYS} on the GPU, got ${K}; use wasm or cpu`);
   const slots = slotsOf(call, chunk);
   const scale = call.params.scale as number;
   const quads = Math.ceil(K / 4);

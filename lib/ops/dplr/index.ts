@@ -1,8 +1,9 @@
 /** The recurrence with a diagonal-plus-low-rank transition: every token decays the state, erases and writes. */
+import { ShapeError } from '../../core/errors.js';
 import { Random } from '../../core/random.js';
 import { sizeOf, type Dims, type Shape } from '../../core/shape.js';
-import type { Form } from '../../tensor/backend.js';
-import { defineOperator } from '../../tensor/operator.js';
+import type { BackendName, Form } from '../../tensor/backend.js';
+import { defineOperator, type Call } from '../../tensor/operator.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { checkSequences, CU_SEQLENS, oneToken, samplePacked } from '../sequence/index.js';
 import { chunkCpu } from './chunk.js';
@@ -57,7 +58,23 @@ function sample(
   });
 }
 
+function check(call: Call): void {
+  const { H, K, V } = call.dims;
+  if (K === 0 || V === 0 || H === 0)
+    throw new ShapeError(`${call.op.id}: H, K and V must be at least 1, got H = ${H}, K = ${K}, V = ${V}`);
+  checkSequences(call, 'q');
+}
+
 const recurrentWasm = dplrWasm('recurrent', recurrentCpu);
+
+/**
+ * On a GPU there is nothing to run at once within one chunk. On WASM the forms take about as long, but from some 256
+ * tokens on a state that hardly fades keeps more digits in chunks: they round its decay once in 16 tokens.
+ */
+function preferredForm(backend: BackendName, dims: Dims): Form | undefined {
+  if (backend === 'webgpu') return dims.T > 16 ? 'chunk' : undefined;
+  return backend === 'wasm' && dims.T >= 256 * (dims.S ?? 1) ? 'chunk' : undefined;
+}
 
 const op = defineOperator({
   id: 'ops/dplr',
@@ -82,9 +99,11 @@ const op = defineOperator({
     { name: 'y', shape: 'B T H V', doc: 'what was read, with the current token' },
     { name: 'finalState', shape: '*', doc: '[B,H,K,V], or [S,H,K,V] packed' },
   ],
-  parameters: { scale: { type: 'number', default: 1, doc: 'factor of q' } },
+  parameters: {
+    scale: { type: 'number', default: 1, minimum: -3e38, maximum: 3e38, doc: 'factor of q' },
+  },
   state: 'B H K V',
-  check: (call) => checkSequences(call, 'q'),
+  check,
   forms: {
     reference: { cpu: dplrReference },
     recurrent: { cpu: recurrentCpu, wasm: recurrentWasm, webgpu: recurrentGpu },
@@ -95,8 +114,7 @@ const op = defineOperator({
       webgpu: oneToken(recurrentGpu, 'q'),
     },
   },
-  // Within one chunk there is nothing to run at once.
-  prefer: (backend, dims) => (backend === 'webgpu' && dims.T > 16 ? 'chunk' : undefined),
+  prefer: preferredForm,
   flops: (d) => 9 * d.B * d.T * d.H * d.K * d.V,
   bytes: (d) => 4 * d.B * d.H * (d.T * (5 * d.K + 2 * d.V) + 2 * d.K * d.V),
   cases: [

@@ -1,7 +1,8 @@
 /** The diagonal-plus-low-rank recurrence from its definition, in the precision of its inputs; states and sums in f64. */
 import type { FloatArray } from '../../core/dtype.js';
 import * as math from '../../core/math.js';
-import { allocate, type Call, type Implementation, type OptionalTensors } from '../../tensor/operator.js';
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
+import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
 import { sequencesOf, type Sequence } from '../sequence/index.js';
 
 /** Arrays of one call. Offsets: token p and head h at (p H + h) K or V, state row r and head h at (r H + h) K V. */
@@ -82,24 +83,6 @@ const forward: Implementation['forward'] = (call) => {
   return { y, finalState };
 };
 
-/** Float64 sums for the gradient of every float input. */
-export function gradientSums(call: Call): Record<string, Float64Array> {
-  const sums: Record<string, Float64Array> = {};
-  for (const [name, t] of Object.entries(call.in))
-    if (t && t.dtype !== 'i32') sums[name] = new Float64Array(t.size);
-  return sums;
-}
-
-/** The sums as tensors of their inputs' shapes. */
-export function tensorsOf(call: Call, sums: Record<string, Float64Array>): OptionalTensors {
-  const made: OptionalTensors = {};
-  for (const [name, values] of Object.entries(sums)) {
-    made[name] = allocate(call, call.in[name]!.shape);
-    (made[name].floats(call.op.id) as Float64Array).set(values);
-  }
-  return made;
-}
-
 /**
  * The chain rule token by token, backwards: with G the gradient of S_t from everything after it,
  * G += scale q dy^T; dq = scale S_t dy; dk = G v; dv = G^T k; db = G (S_{t-1}^T a); da = S_{t-1} (G^T b);
@@ -110,13 +93,13 @@ const backward: Implementation['forward'] = (call) => {
   const s = dplrView(call);
   const sums = gradientSums(call);
   for (const sequence of s.sequences) for (let h = 0; h < H; h++) headBackward(s, call, sums, sequence, h);
-  return tensorsOf(call, sums);
+  return gradientTensors(call, sums);
 };
 
 function headBackward(
   s: DplrView,
   call: Call,
-  sums: Record<string, Float64Array>,
+  sums: GradientSums,
   [row, first, length]: Sequence,
   h: number,
 ): void {
@@ -130,7 +113,7 @@ function headBackward(
 export function spanBackward(
   s: DplrView,
   call: Call,
-  sums: Record<string, Float64Array>,
+  sums: GradientSums,
   [first, length]: readonly [number, number],
   h: number,
   start: Float64Array,
@@ -156,7 +139,7 @@ export function spanBackward(
 function tokenBackward(
   s: DplrView,
   call: Call,
-  sums: Record<string, Float64Array>,
+  sums: GradientSums,
   token: number,
   dy: FloatArray,
   before: Float64Array,

@@ -11,15 +11,14 @@
  */
 import type { FloatArray } from '../../core/dtype.js';
 import * as math from '../../core/math.js';
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
 import { allocate, type Call, type Implementation, type Kernel } from '../../tensor/operator.js';
 import {
   advance,
   decayView,
   finalAdjoint,
-  gradientSums,
   initialState,
   read,
-  tensorsOf,
   tokenBackward,
   type DecayView,
 } from './reference.js';
@@ -136,7 +135,7 @@ const chunkForward: Kernel = (call) => {
 /** What the gradients of one span share. */
 interface Chunk {
   s: DecayView;
-  sums: Record<string, Float64Array>;
+  sums: GradientSums;
   span: Span;
   h: number;
   K: number;
@@ -231,7 +230,7 @@ const chunkBackward: Kernel = (call) => {
       }
       sums.initialState?.set(D, (row * H + h) * K * V);
     }
-  return tensorsOf(call, sums);
+  return gradientTensors(call, sums);
 };
 
 /** Form `chunk` in TypeScript. */
@@ -282,7 +281,7 @@ const recurrentBackward: Kernel = (call) => {
       }
       sums.initialState?.set(A, (row * H + h) * K * V);
     }
-  return tensorsOf(call, sums);
+  return gradientTensors(call, sums);
 };
 
 /** Form `recurrent` in TypeScript. */

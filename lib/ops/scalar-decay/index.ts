@@ -9,7 +9,7 @@ import { CASES } from './cases.js';
 import { chunkCpu, recurrentCpu } from './chunk.js';
 import { chunkGpu, preferredGpuForm, recurrentGpu } from './gpu.js';
 import { scalarDecayReference } from './reference.js';
-import { decayWasm } from './wasm.js';
+import { decayWasm, preferredHostForm } from './wasm.js';
 
 function check(call: Call): void {
   const { G, H, K, V } = call.dims;
@@ -79,7 +79,8 @@ const op = defineOperator({
       webgpu: oneToken(recurrentGpu, 'q'),
     },
   },
-  prefer: (backend, dims) => (backend === 'webgpu' ? preferredGpuForm(dims) : undefined),
+  prefer: (backend, dims) =>
+    backend === 'webgpu' ? preferredGpuForm(dims) : preferredHostForm(backend, dims),
   flops: (d) => 5 * d.B * d.T * d.H * d.K * d.V,
   bytes: (d) => 4 * (d.B * d.T * (2 * d.G * d.K + 2 * d.H * d.V + d.H) + 2 * d.B * d.H * d.K * d.V),
   cases: CASES,

@@ -1,7 +1,8 @@
 /** The scalar-decay recurrence from its definition, in whatever precision its inputs have; states and sums in f64. */
 import type { FloatArray } from '../../core/dtype.js';
 import * as math from '../../core/math.js';
-import { allocate, type Call, type Implementation, type OptionalTensors } from '../../tensor/operator.js';
+import { gradientSums, gradientTensors, type GradientSums } from '../../tensor/gradient-sums.js';
+import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
 import { sequencesOf, type Sequence } from '../sequence/index.js';
 
 const WHERE = 'ops/scalar-decay';
@@ -96,24 +97,6 @@ const forward: Implementation['forward'] = (call) => {
   return { y, finalState };
 };
 
-/** Float64 sums for the gradient of every float input. */
-export function gradientSums(call: Call): Record<string, Float64Array> {
-  const sums: Record<string, Float64Array> = {};
-  for (const [name, t] of Object.entries(call.in))
-    if (t && t.dtype !== 'i32') sums[name] = new Float64Array(t.size);
-  return sums;
-}
-
-/** The sums as tensors of their inputs' shapes. */
-export function tensorsOf(call: Call, sums: Record<string, Float64Array>): OptionalTensors {
-  const made: OptionalTensors = {};
-  for (const [name, values] of Object.entries(sums)) {
-    made[name] = allocate(call, call.in[name]!.shape);
-    (made[name].floats(WHERE) as Float64Array).set(values);
-  }
-  return made;
-}
-
 /**
  * Adds the gradients of one token. On entry A is e^{g_{t+1}} G_{t+1} (the gradient of the final state for the last
  * token); it becomes G_t = A + scale q_t dy_t^T and leaves as e^{g_t} G_t. S is S_t, before is S_{t-1}:
@@ -122,7 +105,7 @@ export function tensorsOf(call: Call, sums: Record<string, Float64Array>): Optio
 export function tokenBackward(
   s: DecayView,
   call: Call,
-  sums: Record<string, Float64Array>,
+  sums: GradientSums,
   [before, S, A]: readonly [Float64Array, Float64Array, Float64Array],
   p: number,
   h: number,
@@ -168,7 +151,7 @@ const backward: Implementation['forward'] = (call) => {
         tokenBackward(s, call, sums, [states[t], states[t + 1], A], first + t, h);
       sums.initialState?.set(A, (row * H + h) * K * V);
     }
-  return tensorsOf(call, sums);
+  return gradientTensors(call, sums);
 };
 
 export const scalarDecayReference: Implementation = { forward, backward };

@@ -55,6 +55,15 @@ function backward(call: Call): OptionalTensors {
   return made;
 }
 
+/** From this many tokens on a state that hardly fades keeps more digits in chunks, which round its decay once in 64. */
+const LONG = 256;
+
+/** The form for sizes on the host: `chunk` on WASM for long sequences; what is short is faster token by token. */
+export function preferredHostForm(backend: 'cpu' | 'wasm', dims: Call['dims']): 'chunk' | 'recurrent' {
+  const time = dims.S ? (dims.B * dims.T) / dims.S : dims.T;
+  return backend === 'wasm' && time >= LONG ? 'chunk' : 'recurrent';
+}
+
 /** Keys too long for a thread's scratch memory (above about 1,000) go to the TypeScript form. */
 export function decayWasm(kernel: 'scalarDecayChunk' | 'scalarDecayRecurrent'): Implementation {
   const fits = (call: Call) => calls.decayWidth(call.dims as { K: number; V: number }) !== undefined;

@@ -5,7 +5,9 @@
  *   P_ij = scale (q_i . k_j) e^{g_{j+1} + ... + g_i} [j <= i, same sequence],   y = P v + scale e^{b_i} S_0^T q_i
  *
  * Sums of decays are sums of the entries between two tokens, never differences of cumulative sums, so that a huge
- * decay does not cost the digits of later small ones. They are masked before the exponential.
+ * decay does not cost the digits of later small ones. They are masked before the exponential. Masks are factors of 0, so
+ * a NaN or infinity of one token reaches every token of its head in the row of the batch, other packed sequences too; the
+ * other forms keep it within its sequence.
  */
 import { affine, compare, exp, mul, add } from '../map/index.js';
 import { matmul } from '../matmul/index.js';

@@ -1,11 +1,12 @@
 // Softmax attention, backward: probabilities are made again from the log-sum-exp. dq over query tiles, dk and dv over
 // key tiles, so no two units write the same place.
-import { plainSeen, visible } from './attention';
+import { plainHigh, plainSeen, visible } from './attention';
 import {
-  allFinite, distances, Extra, highOf, lanesOf, lowOf, probabilities, seenOf, sparseProduct, TILE, tileOf, Tile,
+  allFinite, columnsProduct, distances, Extra, hasCorner, highOf, lanesOf, lowOf, probabilities, rowsProduct,
+  scoreProduct, seenOf, sparseProduct, TILE, tileOf, Tile,
 } from './attention-common';
 import { expV, hsum, splat, tanhV } from './math';
-import { GEMM_SCRATCH, tileProduct } from './gemm';
+import { GEMM_SCRATCH } from './gemm';
 import { scratch } from './scratch';
 
 /** s = exp(scale s - lse) where seen, else 0; p = s (p - delta) scale. Rows are 64 wide. */
@@ -95,11 +96,12 @@ export function attentionBackwardQ(
       if (some == 0) continue;
       const row = <usize>((t.k0 + j0) * Hkv + h / (H / Hkv));
       const kAt = k + ((row * K) << 2);
-      tileProduct(q + ((head * K) << 2), H * K, 1, kAt, 1, Hkv * K, s, TILE, m, n, K, 0);
-      tileProduct(dO + ((head * V) << 2), H * V, 1, v + ((row * V) << 2), 1, Hkv * V, p, TILE, m, n, V, 0);
+      const corner = hasCorner(extra ? highOf(e, t, i0 + 31) : plainHigh(i0 + 31, t.tk, offset, causal), j0, m, n);
+      scoreProduct(q + ((head * K) << 2), H * K, kAt, Hkv * K, s, m, n, K, corner);
+      scoreProduct(dO + ((head * V) << 2), H * V, v + ((row * V) << 2), Hkv * V, p, m, n, V, corner);
       if (extra) shapedGradients(e, t, h, s, p, i0, m, j0, n, lse + saved, delta + saved, scale, slopes);
       else plainGradients(s, p, m, n, lse + saved, delta + saved, i0, j0, offset, scale, causal);
-      if (some == 2 || allFinite(kAt, Hkv * K, n, K)) tileProduct(p, TILE, 1, kAt, Hkv * K, 1, dqAt, H * K, m, K, n, begun);
+      if (some == 2 || allFinite(kAt, Hkv * K, n, K)) rowsProduct(p, kAt, Hkv * K, dqAt, H * K, m, K, n, begun, corner);
       else {
         if (!begun) clear(dqAt, H * K, m, K);
         sparseProduct(p, TILE, 1, kAt, Hkv * K, dqAt, H * K, m, K, n);
@@ -150,13 +152,14 @@ export function attentionBackwardKV(
         const qAt = q + ((head * K) << 2);
         const dOAt = dO + ((head * V) << 2);
         const saved = <usize>((t.batch * H + h) * Tq + t.qBase + i0) << 2;
-        tileProduct(qAt, H * K, 1, k + ((row * K) << 2), 1, Hkv * K, s, TILE, m, n, K, 0);
-        tileProduct(dOAt, H * V, 1, v + ((row * V) << 2), 1, Hkv * V, p, TILE, m, n, V, 0);
+        const corner = hasCorner(extra ? highOf(e, t, i0 + 31) : plainHigh(i0 + 31, t.tk, offset, causal), j0, m, n);
+        scoreProduct(qAt, H * K, k + ((row * K) << 2), Hkv * K, s, m, n, K, corner);
+        scoreProduct(dOAt, H * V, v + ((row * V) << 2), Hkv * V, p, m, n, V, corner);
         if (extra) shapedGradients(e, t, h, s, p, i0, m, j0, n, lse + saved, delta + saved, scale, 0);
         else plainGradients(s, p, m, n, lse + saved, delta + saved, i0, j0, offset, scale, causal);
         if (some == 2 || (allFinite(dOAt, H * V, m, V) && allFinite(qAt, H * K, m, K))) {
-          tileProduct(s, 1, TILE, dOAt, H * V, 1, dvAt, Hkv * V, n, V, m, 1);
-          tileProduct(p, 1, TILE, qAt, H * K, 1, dkAt, Hkv * K, n, K, m, 1);
+          columnsProduct(s, dOAt, H * V, dvAt, Hkv * V, n, V, m, corner);
+          columnsProduct(p, qAt, H * K, dkAt, Hkv * K, n, K, m, corner);
         } else {
           sparseProduct(s, 1, TILE, dOAt, H * V, dvAt, Hkv * V, n, V, m);
           sparseProduct(p, 1, TILE, qAt, H * K, dkAt, Hkv * K, n, K, m);

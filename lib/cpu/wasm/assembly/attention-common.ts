@@ -1,5 +1,6 @@
 // What the attention kernels share: tiles of queries and keys, which keys a row sees, sums that leave hidden rows out.
 // Tables and addresses beyond the plain causal case come in an `Extra`; 0 stands for an absent one.
+import { tileProduct } from './gemm';
 import { hmax, hsum, expV, loadPart, loadUpTo, splat, storeUpTo, tanhV } from './math';
 
 export const TILE: i32 = 64;
@@ -118,6 +119,50 @@ export function seenOf(e: Extra, t: Tile, h: i32, i0: i32, m: i32, j0: i32, n: i
   return any ? (all && inside ? 2 : 1) : 0;
 }
 
+/** Half a tile. */
+const HALF: i32 = 32;
+
+/**
+ * Do the first 32 rows of a tile see none of its keys from the 32nd on? Then a corner of it is neither computed nor
+ * multiplied: the terms left out are zeros, so that no bit changes. `high` is where the keys of row i0 + 31 end. Halves
+ * of one or two rows would be multiplied in another order.
+ */
+// @ts-ignore: decorator
+@inline export function hasCorner(high: i32, j0: i32, m: i32, n: i32): bool {
+  return high <= j0 + HALF && m > HALF + 2 && n > HALF + 2;
+}
+
+/** s = A B^T for a tile, rows of A and B contiguous; not the corner. */
+export function scoreProduct(
+  a: usize, aRow: i32, b: usize, bRow: i32, s: usize, m: i32, n: i32, K: i32, corner: bool,
+): void {
+  if (!corner) return tileProduct(a, aRow, 1, b, 1, bRow, s, TILE, m, n, K, 0);
+  tileProduct(a, aRow, 1, b, 1, bRow, s, TILE, HALF, HALF, K, 0);
+  const from = a + ((<usize>HALF * aRow) << 2);
+  tileProduct(from, aRow, 1, b, 1, bRow, s + HALF * TILE * 4, TILE, m - HALF, n, K, 0);
+}
+
+/** c = (c +) s B for a tile s that is 0 in its corner. */
+export function rowsProduct(
+  s: usize, b: usize, bRow: i32, c: usize, cRow: i32, m: i32, V: i32, n: i32, beta: i32, corner: bool,
+): void {
+  if (!corner) return tileProduct(s, TILE, 1, b, bRow, 1, c, cRow, m, V, n, beta);
+  tileProduct(s, TILE, 1, b, bRow, 1, c, cRow, HALF, V, HALF, beta);
+  const to = c + ((<usize>HALF * cRow) << 2);
+  tileProduct(s + HALF * TILE * 4, TILE, 1, b, bRow, 1, to, cRow, m - HALF, V, n, beta);
+}
+
+/** c += s^T B for a tile s that is 0 in its corner. */
+export function columnsProduct(
+  s: usize, b: usize, bRow: i32, c: usize, cRow: i32, n: i32, V: i32, m: i32, corner: bool,
+): void {
+  if (!corner) return tileProduct(s, 1, TILE, b, bRow, 1, c, cRow, n, V, m, 1);
+  tileProduct(s, 1, TILE, b, bRow, 1, c, cRow, HALF, V, m, 1);
+  const to = c + ((<usize>HALF * cRow) << 2);
+  const from = b + ((<usize>HALF * bRow) << 2);
+  tileProduct(s + (HALF * TILE + HALF) * 4, 1, TILE, from, bRow, 1, to, cRow, n - HALF, V, m - HALF, 1);
+}
+
 /** Lanes j .. j + 3 that query i sees. */
 // @ts-ignore: decorator
 @inline export function lanesOf(e: Extra, t: Tile, h: i32, i: i32, j: i32, low: i32, high: i32): v128 {
@@ -160,6 +205,17 @@ export function shapeScores(e: Extra, t: Tile, h: i32, line: usize, i: i32, j0: 
 @inline export function probabilities(s: usize, n: i32, width: i32, scale: v128, top: v128): f32 {
   let sum = splat(0);
   let i: i32 = 0;
+  // Two at a time share the constants of the exponential.
+  for (; i + 8 <= n; i += 8) {
+    const at = s + (<usize>i << 2);
+    const x = f32x4.sub(f32x4.mul(v128.load(at), scale), top);
+    const y = f32x4.sub(f32x4.mul(v128.load(at, 16), scale), top);
+    const p = expV(x);
+    const r = expV(y);
+    v128.store(at, p);
+    v128.store(at, r, 16);
+    sum = f32x4.add(f32x4.add(sum, p), r);
+  }
   for (; i < n; i += 4) {
     const at = s + (<usize>i << 2);
     let x = f32x4.sub(f32x4.mul(v128.load(at), scale), top);
@@ -179,14 +235,27 @@ export function shapeScores(e: Extra, t: Tile, h: i32, line: usize, i: i32, j0: 
   return v128.bitselect(x, splat(-Infinity), mask);
 }
 
-// @ts-ignore: decorator
-@inline export function maxOf(s: usize, n: i32): f32 {
-  let m = splat(-Infinity);
-  for (let i = 0; i < n; i += 4) {
+/** Largest of n entries, NaN if one is. Two chains, and no `f32x4.max`, which is several instructions in a row. */
+export function maxOf(s: usize, n: i32): f32 {
+  let a = splat(-Infinity);
+  let b = a;
+  let odd = splat(0);
+  let i: i32 = 0;
+  for (; i + 8 <= n; i += 8) {
     const at = s + (<usize>i << 2);
-    m = f32x4.max(m, n - i >= 4 ? v128.load(at) : loadPart(at, n - i, splat(-Infinity)));
+    const x = v128.load(at);
+    const y = v128.load(at, 16);
+    a = f32x4.pmax(a, x);
+    b = f32x4.pmax(b, y);
+    odd = v128.or(odd, v128.or(f32x4.ne(x, x), f32x4.ne(y, y)));
   }
-  return hmax(m);
+  for (; i < n; i += 4) {
+    const at = s + (<usize>i << 2);
+    const x = n - i >= 4 ? v128.load(at) : loadPart(at, n - i, splat(-Infinity));
+    a = f32x4.pmax(a, x);
+    odd = v128.or(odd, f32x4.ne(x, x));
+  }
+  return v128.any_true(odd) ? NaN : hmax(f32x4.pmax(a, b));
 }
 
 /** x[0..n) *= factor. */

@@ -256,7 +256,7 @@ export function attentionDecodeMerge(
     const from = state + (<usize>(unit / H) * parts * H + h) * width;
     const next = <usize>H * width;
     let top: f32 = e.sink ? load<f32>(e.sink + (<usize>h << 2)) : -Infinity;
-    let sum: f32 = e.sink ? 1 : 0;
+    let sum: f32 = top == -Infinity ? 0 : 1;
     const to = o + ((<usize>(t.q0 * H + h) * V) << 2);
     memory.fill(to, 0, <usize>V << 2);
     for (let part = 0; part < parts; part++) {

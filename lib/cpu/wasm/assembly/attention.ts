@@ -2,11 +2,11 @@
 // tables; everything else comes in an Extra. The arithmetic of a plain call is the same either way.
 // q, o [B, Tq, H, K|V]; k, v [B, rows, Hkv, K|V] of which Tk rows are used; lse [B, H, Tq].
 import {
-  allFinite, Extra, highOf, lowOf, maxOf, NOTHING, probabilities, scaleRow, seenOf, shapeScores, sparseProduct, TILE,
-  tileOf, Tile,
+  allFinite, Extra, hasCorner, highOf, lowOf, maxOf, NOTHING, probabilities, rowsProduct, scaleRow, scoreProduct,
+  seenOf, shapeScores, sparseProduct, TILE, tileOf, Tile,
 } from './attention-common';
 import { expV, hsum, loadUpTo, logV, splat } from './math';
-import { GEMM_SCRATCH, tileProduct } from './gemm';
+import { GEMM_SCRATCH } from './gemm';
 import { scratch } from './scratch';
 
 /** Units of a plain attention and attentionBackwardQ. */
@@ -32,6 +32,35 @@ export function attentionUnitsKV(B: i32, Tk: i32, Hkv: i32): i32 {
   return causal && i0 + offset < j0 + n - 1 ? 1 : 2;
 }
 
+/** Where the keys of query i of a plain call end. */
+// @ts-ignore: decorator
+@inline export function plainHigh(i: i32, tk: i32, offset: i32, causal: i32): i32 {
+  return causal ? i + offset + 1 : tk;
+}
+
+/**
+ * Scores of rows x keys become shaped ones; `next` gets the largest so far of each row, and `tops`, what it was before,
+ * becomes exp(before - next), by which sums shrink. In passes of their own, whose rows a processor can overlap.
+ */
+function largest(
+  e: Extra, shaped: bool, t: Tile, h: i32, s: usize, i0: i32, m: i32, j0: i32, n: i32, offset: i32, causal: i32,
+  scale: f32, tops: usize, next: usize,
+): void {
+  for (let i = 0; i < m; i++) {
+    const line = s + (<usize>i << 8);
+    let top: f32;
+    if (shaped) {
+      shapeScores(e, t, h, line, i0 + i, j0, n, scale);
+      top = maxOf(line, n);
+    } else top = maxOf(line, visible(i0 + i, j0, n, offset, causal)) * scale;
+    store<f32>(next + (<usize>i << 2), max<f32>(load<f32>(tops + (<usize>i << 2)), top));
+  }
+  for (let i = 0; i < m; i += 4) {
+    const at = tops + (<usize>i << 2);
+    v128.store(at, expV(f32x4.sub(v128.load(at), v128.load(next + (<usize>i << 2)))));
+  }
+}
+
 /** scale > 0. lse may be 0. Rows that see no key give 0 and NOTHING. Scratch rows are 64 wide. */
 export function attention(
   start: i32, end: i32, q: usize, k: usize, v: usize, o: usize, lse: usize, Tq: i32, Tk: i32, rows: i32, H: i32,
@@ -40,10 +69,11 @@ export function attention(
   const s = scratch() + GEMM_SCRATCH;
   const tops = s + TILE * TILE * 4;
   const sums = tops + TILE * 4;
+  const next = sums + TILE * 4;
   const e = changetype<Extra>(extra);
   const oRow = H * V;
   for (let unit = start; unit < end; unit++) {
-    const t = tileOf(unit, sums + TILE * 4, extra, Tq, H, Tq, Tk, rows);
+    const t = tileOf(unit, next + TILE * 4, extra, Tq, H, Tq, Tk, rows);
     const h = t.head;
     const i0 = t.start;
     const m = min(TILE, t.tq - i0);
@@ -65,31 +95,27 @@ export function attention(
       const some = extra ? seenOf(e, t, h, i0, m, j0, n) : plainSeen(i0, j0, n, offset, causal);
       if (some == 0) continue;
       const row = <usize>((t.k0 + j0) * Hkv + kvHead);
-      tileProduct(qAt, H * K, 1, k + ((row * K) << 2), 1, Hkv * K, s, TILE, m, n, K, 0);
+      const corner = hasCorner(extra ? highOf(e, t, i0 + 31) : plainHigh(i0 + 31, t.tk, offset, causal), j0, m, n);
+      scoreProduct(qAt, H * K, k + ((row * K) << 2), Hkv * K, s, m, n, K, corner);
+      largest(e, extra != 0, t, h, s, i0, m, j0, n, offset, causal, scale, tops, next);
+      const plain = extra == 0;
       for (let i = 0; i < m; i++) {
         const line = s + (<usize>i << 8);
-        let seen = n;
-        let factor: f32 = 1;
-        if (extra) shapeScores(e, t, h, line, i0 + i, j0, n, scale);
-        else {
-          seen = visible(i0 + i, j0, n, offset, causal);
-          factor = scale;
-        }
-        const before = load<f32>(tops + (<usize>i << 2));
-        const top = max<f32>(before, maxOf(line, seen) * factor);
+        const top = load<f32>(next + (<usize>i << 2));
         if (top == -Infinity) {
           memory.fill(line, 0, TILE * 4);
           continue;
         }
-        const decay = f32x4.extract_lane(expV(splat(before - top)), 0);
-        const sum = probabilities(line, seen, n, splat(factor), splat(top));
-        store<f32>(tops + (<usize>i << 2), top);
+        const decay = load<f32>(tops + (<usize>i << 2));
+        const seen = plain ? visible(i0 + i, j0, n, offset, causal) : n;
+        const sum = probabilities(line, seen, n, splat(plain ? scale : 1), splat(top));
         const at = sums + (<usize>i << 2);
         store<f32>(at, load<f32>(at) * decay + sum);
         if (decay != 1) scaleRow(oAt + ((<usize>i * oRow) << 2), V, decay);
       }
+      memory.copy(tops, next, TILE * 4);
       const vAt = v + ((row * V) << 2);
-      if (some == 2 || allFinite(vAt, Hkv * V, n, V)) tileProduct(s, TILE, 1, vAt, Hkv * V, 1, oAt, oRow, m, V, n, 1);
+      if (some == 2 || allFinite(vAt, Hkv * V, n, V)) rowsProduct(s, vAt, Hkv * V, oAt, oRow, m, V, n, 1, corner);
       else sparseProduct(s, TILE, 1, vAt, Hkv * V, oAt, oRow, m, V, n);
     }
     for (let i = 0; i < m; i++) {

@@ -2,6 +2,7 @@
 // G the adjoint of the state after a block and S the state before it, the gradient of a log-decay is the sum of what
 // crosses its token: pairs inside the block, what reads S, what writes into G, and S to G. No term is subtracted.
 import { loadUpTo, splat, storeUpTo } from './math';
+import { decayOfAll } from './decay-sums';
 import { GEMM_SCRATCH, tileProduct } from './gemm';
 import { scratch } from './scratch';
 import {
@@ -168,7 +169,7 @@ function statesOf(
     const at = <usize>(b - 1) * BLOCK * H;
     const keys = (at * K) << 2;
     loadBlock(q + keys, k + keys, g + (varies ? keys : 0), BLOCK, H, K, row, varies, 1);
-    prefixed(qs, a, qi, total, BLOCK, row, 0);
+    decayOfAll(g + (varies ? keys : 0), varies ? (<usize>H * K) << 2 : 0, BLOCK, K, total);
     suffixed(ks, a, ke, BLOCK, row);
     memory.copy(to, b == 1 ? S : to - bytes, bytes);
     decayState(to, total, K, V);
@@ -221,7 +222,8 @@ export function diagonalDecayBackward(
         const keys = (head * K) << 2;
         const values = (head * V) << 2;
         loadBlock(q + keys, k + keys, varies ? g + keys : 0, m, H, K, row, varies, scale);
-        prefixed(qs, a, qi, total, m, row, exclusive);
+        prefixed(qs, a, qi, m, row, exclusive);
+        decayOfAll(g + (varies ? keys : ownLanes), varies ? (<usize>H * K) << 2 : 0, m, K, total);
         suffixed(ks, a, ke, m, row);
         const p = saved + (head << 6);
         tileProduct(p, 1, H << 4, dy + values, H * V, 1, dv + values, H * V, m, V, m, 0);

@@ -46,11 +46,8 @@ export function decayLanes(from: usize, to: usize, K: i32): void {
   }
 }
 
-/**
- * out_i = x_i times the decays from the block's start to token i, without its own where `exclusive`; product of all in
- * `total`. Lane rows `row` bytes apart.
- */
-export function prefixed(x: usize, a: usize, out: usize, total: usize, m: i32, row: usize, exclusive: i32): void {
+/** out_i = x_i times the decays from the block's start to token i, without its own where `exclusive`; lane rows. */
+export function prefixed(x: usize, a: usize, out: usize, m: i32, row: usize, exclusive: i32): void {
   for (let at: usize = 0; at < row; at += 16) {
     let run = splat(1);
     for (let i = 0; i < m; i++) {
@@ -59,7 +56,6 @@ export function prefixed(x: usize, a: usize, out: usize, total: usize, m: i32, r
       v128.store(out + p, f32x4.mul(v128.load(x + p), exclusive ? run : next));
       run = next;
     }
-    v128.store(total + at, run);
   }
 }
 

@@ -2,6 +2,7 @@
 // decays, everything else matrix products. See diagonal-decay-common.ts for layouts and numerics.
 import { hsum, splat } from './math';
 import { gemm, gemmTiles, GEMM_SCRATCH, tileProduct } from './gemm';
+import { decayOfAll } from './decay-sums';
 import { scratch } from './scratch';
 import {
   BLOCK, BLOCKS, copyLanes, decayLanes, decayState, firstRow, keptRow, prefixed, rowBytes, suffixed,
@@ -124,7 +125,8 @@ export function diagonalDecay(
       const p = saved ? saved + (head << 6) : own;
       const pRow: usize = saved ? <usize>H << 6 : BLOCK << 2;
       scores(qs, ks, a, u ? us : 0, p, pRow, m, row, sums);
-      prefixed(qs, a, qi, total, m, row, exclusive);
+      prefixed(qs, a, qi, m, row, exclusive);
+      decayOfAll(g + (decayRow ? (head * K) << 2 : (<usize>h * K) << 2), <usize>decayRow << 2, m, K, total);
       suffixed(ks, a, ke, m, row);
       const lanes = <i32>(row >> 2);
       const vAt = v + ((head * V) << 2);

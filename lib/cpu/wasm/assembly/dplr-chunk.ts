@@ -1,5 +1,6 @@
 // The chunked form, forward: matrix products of 32 rows (a and q, or k and b) against the state, a triangular solve of
 // 16 rows, products of decays only (they never grow).
+import { decayOfAll } from './decay-sums';
 import { GEMM_SCRATCH, tileProduct } from './gemm';
 import { sequenceStart } from './scan-common';
 import { scratch } from './scratch';
@@ -50,7 +51,9 @@ export function prepareChunk(
 ): void {
   const lanes = lanesOf(K);
   takeChunk(area, q, k, a, b, g, p, n, H, h, K, scale);
-  decayRows(area, n, lanes, area + aqAt(lanes), area + kbAt(lanes), area + wholeAt(lanes));
+  decayRows(area, n, lanes, area + aqAt(lanes), area + kbAt(lanes));
+  const row = (<usize>H * K) << 2;
+  decayOfAll(g + <usize>p * row + ((<usize>h * K) << 2), row, n, K, area + wholeAt(lanes));
   dplrPairs(area, n, lanes, area + pairsAt(lanes), z);
 }
 

@@ -124,9 +124,9 @@ export function scaleRows(x: usize, K: i32, stride: i32, factors: usize): void {
 
 /**
  * Decayed rows of a chunk: aq = [a e^(decays before i from the start); q e^(decays up to i)], each n rows;
- * kb = [k; b] e^(decays after i to the end); whole = all decays.
+ * kb = [k; b] e^(decays after i to the end).
  */
-export function decayRows(rows: usize, n: i32, lanes: i32, aq: usize, kb: usize, whole: usize): void {
+export function decayRows(rows: usize, n: i32, lanes: i32, aq: usize, kb: usize): void {
   const row = <usize>lanes << 2;
   const part = <usize>CHUNK * row;
   const second = <usize>n * row;
@@ -144,7 +144,6 @@ export function decayRows(rows: usize, n: i32, lanes: i32, aq: usize, kb: usize,
       v128.store(kb + second + back, f32x4.mul(v128.load(rows + <usize>B * part + back), tail));
       tail = f32x4.mul(tail, v128.load(rows + <usize>KEEP * part + back));
     }
-    v128.store(whole + lane, head);
   }
 }
 

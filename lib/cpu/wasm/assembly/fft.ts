@@ -2,6 +2,7 @@
 // interleaved quads: N x (real parts of four lanes, imaginary parts), 32 bytes a point. Forward passes split by
 // frequency and leave bit-reversed order; inverse passes split by time and take that order, so nothing is reordered.
 // One transform carries eight real channels: four as real parts, four as imaginary parts.
+import { common, endless, largest, power, powerOf, reciprocal, share, unscaled } from './fft-powers';
 import { loadUpTo, splat, storeUpTo } from './math';
 
 const POINT: usize = 32;
@@ -116,24 +117,34 @@ function inverse(x: usize, N: i32, bits: i32, twiddles: usize): void {
   );
 }
 
-/** Writes rows of eight channels into points first..first+rows; `rows` may be 0. */
-function fill(x: usize, first: i32, from: usize, rows: i32, step: usize, lanes: i32): void {
+// @ts-ignore: decorator
+@inline function over(x: v128, factor: v128): v128 {
+  return f32x4.mul(v128.andnot(x, endless(x)), factor);
+}
+
+/** Writes rows of eight channels over their powers into points first..first+rows; `rows` may be 0. */
+function fill(
+  x: usize, first: i32, from: usize, rows: i32, step: usize, lanes: i32, low: v128, high: v128,
+): void {
+  const a = reciprocal(low);
+  const b = reciprocal(high);
   for (let t: i32 = 0; t < rows; t++) {
     const p = x + <usize>(first + t) * POINT;
     const at = from + <usize>t * step;
-    v128.store(p, loadUpTo(at, lanes));
-    v128.store(p, lanes > 4 ? loadUpTo(at + 16, lanes - 4) : splat(0), 16);
+    v128.store(p, over(loadUpTo(at, lanes), a));
+    v128.store(p, lanes > 4 ? over(loadUpTo(at + 16, lanes - 4), b) : splat(0), 16);
   }
 }
 
-/** Rows of eight channels from points first..first+rows, times `scale`. */
-function take(x: usize, first: i32, to: usize, rows: i32, step: usize, lanes: i32, scale: f32): void {
-  const factor = splat(scale);
+/** Rows of eight channels from points first..first+rows, times a factor for each. */
+function take(
+  x: usize, first: i32, to: usize, rows: i32, step: usize, lanes: i32, low: v128, high: v128,
+): void {
   for (let t: i32 = 0; t < rows; t++) {
     const p = x + <usize>(first + t) * POINT;
     const at = to + <usize>t * step;
-    storeUpTo(at, f32x4.mul(v128.load(p), factor), lanes);
-    if (lanes > 4) storeUpTo(at + 16, f32x4.mul(v128.load(p, 16), factor), lanes - 4);
+    storeUpTo(at, f32x4.mul(v128.load(p), low), lanes);
+    if (lanes > 4) storeUpTo(at + 16, f32x4.mul(v128.load(p, 16), high), lanes - 4);
   }
 }
 
@@ -150,11 +161,15 @@ function clear(x: usize, first: i32, end: i32): void {
 }
 
 /**
- * to = x h (CONJUGATE: x times the conjugate of h; ADD: to += that) as spectra of eight real channels each. A transform
- * Z of a + i b holds A = (Z_k + conj Z_-k) / 2 and B = (Z_k - conj Z_-k) / 2i, hence pairs of opposite frequencies.
+ * to = x h (CONJUGATE: x times the conjugate of h; ADD: to += that) as spectra of eight real channels each, times a
+ * factor for each, `low` and `high`. A transform Z of a + i b holds A = (Z_k + conj Z_-k) / 2 and B = (Z_k - conj Z_-k) / 2i, hence pairs of opposite frequencies.
  */
-function multiply(x: usize, h: usize, to: usize, N: i32, conjugate: bool, add: bool): void {
+function multiply(
+  x: usize, h: usize, to: usize, N: i32, conjugate: bool, add: bool, low: v128, high: v128,
+): void {
   const half = splat(0.5);
+  const halfLow = f32x4.mul(half, low);
+  const halfHigh = f32x4.mul(half, high);
   const sign = splat(conjugate ? -1 : 1);
   for (let p: i32 = 0; p < N; p++) {
     const o = opposite(p);
@@ -167,10 +182,10 @@ function multiply(x: usize, h: usize, to: usize, N: i32, conjugate: bool, add: b
     const xar = f32x4.add(xr, yr), xai = f32x4.sub(xi, yi), xbr = f32x4.add(xi, yi), xbi = f32x4.sub(yr, xr);
     const har = f32x4.mul(half, f32x4.add(hr, gr)), hai = f32x4.mul(sign, f32x4.mul(half, f32x4.sub(hi, gi)));
     const hbr = f32x4.mul(half, f32x4.add(hi, gi)), hbi = f32x4.mul(sign, f32x4.mul(half, f32x4.sub(gr, hr)));
-    const ar = f32x4.mul(half, f32x4.sub(f32x4.mul(xar, har), f32x4.mul(xai, hai)));
-    const ai = f32x4.mul(half, f32x4.add(f32x4.mul(xar, hai), f32x4.mul(xai, har)));
-    const br = f32x4.mul(half, f32x4.sub(f32x4.mul(xbr, hbr), f32x4.mul(xbi, hbi)));
-    const bi = f32x4.mul(half, f32x4.add(f32x4.mul(xbr, hbi), f32x4.mul(xbi, hbr)));
+    const ar = f32x4.mul(halfLow, f32x4.sub(f32x4.mul(xar, har), f32x4.mul(xai, hai)));
+    const ai = f32x4.mul(halfLow, f32x4.add(f32x4.mul(xar, hai), f32x4.mul(xai, har)));
+    const br = f32x4.mul(halfHigh, f32x4.sub(f32x4.mul(xbr, hbr), f32x4.mul(xbi, hbi)));
+    const bi = f32x4.mul(halfHigh, f32x4.add(f32x4.mul(xbr, hbi), f32x4.mul(xbi, hbr)));
     // A + i B at p, conj A + i conj B at -p; the same where both are one place.
     put(to + at, f32x4.sub(ar, bi), f32x4.add(ai, br), add);
     if (o != p) put(to + ot, f32x4.add(ar, bi), f32x4.sub(br, ai), add);
@@ -183,12 +198,14 @@ function multiply(x: usize, h: usize, to: usize, N: i32, conjugate: bool, add: b
   v128.store(at, add ? f32x4.add(v128.load(at, 16), i) : i, 16);
 }
 
-/** Past and present of one sequence as points 0..W-1+T, and zeros after. */
-function load(x: usize, past: usize, u: usize, b: i32, d: i32, T: i32, D: i32, W: i32, N: i32, lanes: i32): void {
+/** Past and present of one sequence over powers as points 0..W-1+T, and zeros after. */
+function load(
+  x: usize, past: usize, u: usize, b: i32, d: i32, T: i32, D: i32, W: i32, N: i32, lanes: i32, low: v128, high: v128,
+): void {
   const step = <usize>D << 2;
-  if (past) fill(x, 0, past + ((<usize>b * (W - 1) * D + d) << 2), W - 1, step, lanes);
+  if (past) fill(x, 0, past + ((<usize>b * (W - 1) * D + d) << 2), W - 1, step, lanes, low, high);
   else clear(x, 0, W - 1);
-  fill(x, W - 1, u + ((<usize>b * T * D + d) << 2), T, step, lanes);
+  fill(x, W - 1, u + ((<usize>b * T * D + d) << 2), T, step, lanes, low, high);
   clear(x, W - 1 + T, N);
 }
 
@@ -207,15 +224,21 @@ export function longConvolution(
     const lanes = min(8, D - d);
     const h = work + <usize>unit * 2 * <usize>N * POINT;
     const x = h + <usize>N * POINT;
-    fill(h, 0, filter + (<usize>d << 2), W, step, lanes);
+    const taps = filter + (<usize>d << 2);
+    const h0 = power(largest(taps, W, step, lanes, splat(0)));
+    const h1 = power(largest(taps + 16, W, step, lanes - 4, splat(0)));
+    fill(h, 0, taps, W, step, lanes, h0, h1);
     clear(h, W, N);
     transform(h, N, twiddles);
     for (let b = 0; b < B; b++) {
-      load(x, past, u, b, d, T, D, W, N, lanes);
+      const u0 = powerOf(past, u, b, d, T, D, W, lanes);
+      const u1 = powerOf(past, u, b, d + 4, T, D, W, lanes - 4);
+      load(x, past, u, b, d, T, D, W, N, lanes, u0, u1);
       transform(x, N, twiddles);
-      multiply(x, h, x, N, false, false);
+      multiply(x, h, x, N, false, false, splat(1), splat(1));
       inverse(x, N, bits, twiddles);
-      take(x, W - 1, y + ((<usize>b * T * D + d) << 2), T, step, lanes, 1 / <f32>N);
+      const to = y + ((<usize>b * T * D + d) << 2);
+      take(x, W - 1, to, T, step, lanes, unscaled(u0, h0, N), unscaled(u1, h1, N));
     }
   }
 }
@@ -228,7 +251,7 @@ export function longConvolutionBackward(
   const N: i32 = 1 << bits;
   const step = <usize>D << 2;
   const size = <usize>N * POINT;
-  const scale: f32 = 1 / <f32>N;
+  const one = splat(1);
   for (let unit = start; unit < end; unit++) {
     const d = (unit + first) << 3;
     const lanes = min(8, D - d);
@@ -236,26 +259,45 @@ export function longConvolutionBackward(
     const x = h + size;
     const g = x + size;
     const dh = g + size;
-    fill(h, 0, filter + (<usize>d << 2), W, step, lanes);
+    const taps = filter + (<usize>d << 2);
+    const h0 = power(largest(taps, W, step, lanes, splat(0)));
+    const h1 = power(largest(taps + 16, W, step, lanes - 4, splat(0)));
+    let all0 = splat(0);
+    let all1 = splat(0);
+    if (B > 1) {
+      all0 = common(past, u, dy, B, d, T, D, W, lanes);
+      all1 = common(past, u, dy, B, d + 4, T, D, W, lanes - 4);
+    }
+    fill(h, 0, taps, W, step, lanes, h0, h1);
     clear(h, W, N);
     transform(h, N, twiddles);
     clear(dh, 0, N);
     for (let b = 0; b < B; b++) {
       const row = (<usize>b * T * D + d) << 2;
-      load(x, past, u, b, d, T, D, W, N, lanes);
+      const u0 = powerOf(past, u, b, d, T, D, W, lanes);
+      const u1 = powerOf(past, u, b, d + 4, T, D, W, lanes - 4);
+      const g0 = powerOf(0, dy, b, d, T, D, W, lanes);
+      const g1 = powerOf(0, dy, b, d + 4, T, D, W, lanes - 4);
+      if (B == 1) {
+        all0 = f32x4.mul(u0, g0);
+        all1 = f32x4.mul(u1, g1);
+      }
+      load(x, past, u, b, d, T, D, W, N, lanes, u0, u1);
       transform(x, N, twiddles);
       clear(g, 0, W - 1);
-      fill(g, W - 1, dy + row, T, step, lanes);
+      fill(g, W - 1, dy + row, T, step, lanes, g0, g1);
       clear(g, W - 1 + T, N);
       transform(g, N, twiddles);
-      multiply(g, x, dh, N, true, true);
-      multiply(g, h, g, N, true, false);
+      multiply(g, x, dh, N, true, true, share(u0, g0, all0), share(u1, g1, all1));
+      multiply(g, h, g, N, true, false, one, one);
       inverse(g, N, bits, twiddles);
-      take(g, W - 1, du + row, T, step, lanes, scale);
-      if (dpast) take(g, 0, dpast + ((<usize>b * (W - 1) * D + d) << 2), W - 1, step, lanes, scale);
+      const low = unscaled(g0, h0, N);
+      const high = unscaled(g1, h1, N);
+      take(g, W - 1, du + row, T, step, lanes, low, high);
+      if (dpast) take(g, 0, dpast + ((<usize>b * (W - 1) * D + d) << 2), W - 1, step, lanes, low, high);
     }
     inverse(dh, N, bits, twiddles);
-    take(dh, 0, dfilter + (<usize>d << 2), W, step, lanes, scale);
+    take(dh, 0, dfilter + (<usize>d << 2), W, step, lanes, unscaled(all0, one, N), unscaled(all1, one, N));
   }
 }
 

@@ -3,7 +3,8 @@
 // [depth][4], right operands as panels [depth][8], padded with zeros.
 //
 // L_ij = e^{g_{j+1} + ... + g_i} for j <= i is built by products of the tokens' own decays, row by row: no difference
-// of cumulative sums, hence no digits lost after a huge decay, and no exponential but one a token.
+// of cumulative sums, hence no digits lost after a huge decay. What passes on to other chunks is e to a sum instead: e^g
+// is rounded by up to 2^-25 of it, and over thousands of tokens that hardly fade a product of such would show it.
 import { expV, splat } from './math';
 import { micro } from './gemm';
 
@@ -30,23 +31,24 @@ const TINY: f32 = 1.1754943508222875e-38;
   return cu ? load<i32>(cu + (<usize>s << 2)) / CHUNK + s : s * ((T + CHUNK - 1) / CHUNK);
 }
 
-// Products of decays of a chunk, in this thread's scratch; filled by `prepareDecays`.
+// Decays of a chunk, in this thread's scratch; filled by `prepareDecays`.
 /** e^{g_i} [CHUNK] */
 let one: usize = 0;
 /** e^{g_0 + ... + g_i} [CHUNK] */
 export let head: usize = 0;
-/** e^{g_{j+1} + ... + g_{n-1}}: the last row of L. */
+/** e^{g_{j+1} + ... + g_{n-1}} [CHUNK] */
 export let tail: usize = 0;
 /** Rows of CHUNK numbers, zero above the diagonal. */
 export let L: usize = 0;
 
 /** Bytes that `placeDecays` takes. */
-export const DECAY_BYTES: usize = (2 * CHUNK + CHUNK * CHUNK) * 4;
+export const DECAY_BYTES: usize = (3 * CHUNK + CHUNK * CHUNK) * 4;
 
 export function placeDecays(at: usize): void {
   one = at;
   head = at + CHUNK * 4;
-  L = at + 2 * CHUNK * 4;
+  tail = at + 2 * CHUNK * 4;
+  L = at + 3 * CHUNK * 4;
 }
 
 /** x, or 0 where x is a denormal; NaN stays NaN. x >= 0. */
@@ -59,17 +61,24 @@ export function placeDecays(at: usize): void {
 export function prepareDecays(g: usize, step: usize, n: i32): void {
   for (let i = 0; i < n; i++) store<f32>(one + (<usize>i << 2), g ? load<f32>(g + <usize>i * step) : 0);
   for (let i = n; i < up8(n); i++) store<f32>(one + (<usize>i << 2), 0);
-  for (let i = 0; i < n; i += 4) {
-    const at = one + (<usize>i << 2);
-    v128.store(at, expV(v128.load(at)));
-  }
-  let product: f32 = 1;
   const width = <usize>up8(n) << 2;
+  let sum: f64 = 0;
+  for (let i: usize = 0; i < width; i += 4) {
+    sum += load<f32>(one + i);
+    store<f32>(head + i, <f32>sum);
+  }
+  sum = 0;
+  for (let i = width; i > 0; i -= 4) {
+    store<f32>(tail + i - 4, <f32>sum);
+    sum += load<f32>(one + i - 4);
+  }
+  for (let i: usize = 0; i < width; i += 16) {
+    v128.store(one + i, expV(v128.load(one + i)));
+    v128.store(head + i, flush(expV(v128.load(head + i))));
+    v128.store(tail + i, flush(expV(v128.load(tail + i))));
+  }
   for (let i = 0; i < n; i++) {
     const a = load<f32>(one + (<usize>i << 2));
-    product *= a;
-    if (product < TINY) product = 0;
-    store<f32>(head + (<usize>i << 2), product);
     const row = L + <usize>i * (CHUNK * 4);
     if (i == 0) memory.fill(row, 0, width);
     else {
@@ -80,7 +89,6 @@ export function prepareDecays(g: usize, step: usize, n: i32): void {
     }
     store<f32>(row + (<usize>i << 2), 1);
   }
-  tail = L + <usize>(n - 1) * (CHUNK * 4);
 }
 
 /** Zeros rows [from, to) of a panel [depth][4]. */
