@@ -13,7 +13,7 @@ export interface DecoderSizes {
   layers: number;
   width: number;
   heads: number;
-  /** Key/value heads of softmax attention; default `heads`. */
+  /** Key/value heads of softmax attention; default `heads`. Linear mixers have `heads`. */
   keyValueHeads?: number;
   /** Width of a query and key head; default width / heads. */
   key?: number;
@@ -58,14 +58,15 @@ export interface DecoderCost {
 }
 
 /**
- * Counts of a decoder. Norms and biases are left out (well below a percent), as are the bytes of activations in a pass.
+ * Counts of a decoder. Norms and biases are left out (well below a percent), as are the bytes of activations in a pass,
+ * but for what the mixers read and write (f32).
  * A weight costs two operations a token; the embedding is a lookup.
  */
 export function decoderCost(sizes: DecoderSizes, use: DecoderUse): DecoderCost {
   const { layers, width, heads, keyValueHeads = heads, hidden, vocabulary, tied = false } = sizes;
   const { key = width / heads, value = key, mixer = 'softmax', gated = mixer === 'linear' } = sizes;
   const { tokens, batch = 1, weightBytes = 2, cacheBytes = 2 } = use;
-  if (!Number.isInteger(key))
+  if (sizes.key === undefined && !Number.isInteger(key))
     throw new ArgumentError(`decoderCost: heads must divide width, got ${show(heads)} and ${show(width)}`);
   const readers = mixer === 'softmax' ? keyValueHeads : heads;
   const mixing = width * (heads * key + readers * (key + value) + (gated ? 2 : 1) * heads * value);
@@ -77,7 +78,16 @@ export function decoderCost(sizes: DecoderSizes, use: DecoderUse): DecoderCost {
   };
   const total = parameters.embedding + parameters.mixer + parameters.feedForward + parameters.head;
   const multiplied = parameters.mixer + parameters.feedForward + vocabulary * width;
-  const each = { batch, tokens, heads, keyValueHeads, key, value, window: sizes.window, chunk: sizes.chunk };
+  const each = {
+    batch,
+    tokens,
+    heads,
+    keyValueHeads: readers,
+    key,
+    value,
+    window: sizes.window,
+    chunk: sizes.chunk,
+  };
   const pass = mixerCost(mixer === 'softmax' ? 'attention' : 'chunk', each);
   const step =
     mixer === 'softmax'

@@ -39,18 +39,19 @@ type Row = readonly [
 
 /** Figures in TFLOP/s, GB/s, GiB and KiB. */
 const ROWS: readonly Row[] = [
-  ['v100-32gb', 'NVIDIA V100 SXM2 32 GB', 2017, 125, 15.7, 900, 32, 96, 'NVIDIA V100 data sheet'],
+  ['v100-32gb', 'NVIDIA V100 SXM2 32 GB', 2018, 125, 15.7, 900, 32, 96, 'NVIDIA V100 data sheet'],
   ['t4', 'NVIDIA T4', 2018, 65, 8.1, 320, 16, 64, 'NVIDIA T4 data sheet'],
   ['a100-40gb', 'NVIDIA A100 SXM4 40 GB', 2020, 312, 19.5, 1555, 40, 163, 'NVIDIA A100 data sheet'],
   ['a100-80gb', 'NVIDIA A100 SXM4 80 GB', 2020, 312, 19.5, 2039, 80, 163, 'NVIDIA A100 data sheet'],
   ['rtx-3090', 'NVIDIA GeForce RTX 3090', 2020, 71, 35.6, 936, 24, 99, 'NVIDIA GA102 white paper'],
   ['rtx-4090', 'NVIDIA GeForce RTX 4090', 2022, 165.2, 82.6, 1008, 24, 99, 'NVIDIA Ada white paper'],
   ['l4', 'NVIDIA L4', 2023, 121, 30.3, 300, 24, 99, 'NVIDIA L4 data sheet'],
-  ['h100-sxm', 'NVIDIA H100 SXM5 80 GB', 2022, 989.4, 66.9, 3350, 80, 227, 'NVIDIA H100 data sheet'],
+  ['h100-sxm', 'NVIDIA H100 SXM5 80 GB', 2022, 989.4, 66.9, 3350, 80, 227, 'NVIDIA H100 white paper'],
+  // Its data sheet gives the same processor's peaks rounded, and products with sparsity (1,979).
   ['h200-sxm', 'NVIDIA H200 SXM 141 GB', 2023, 989.4, 66.9, 4800, 141, 227, 'NVIDIA H200 data sheet'],
   ['mi250x', 'AMD Instinct MI250X', 2021, 383, 47.9, 3277, 128, 64, 'AMD MI250X data sheet'],
   ['mi300x', 'AMD Instinct MI300X', 2023, 1307.4, 163.4, 5300, 192, 64, 'AMD MI300X data sheet'],
-  // Apple's GPUs run f16 at the rate of f32.
+  // Apple states no f16 peak; measurements by others find the rate of f32 on these (A14 and later designs).
   ['m1', 'Apple M1, 8-core GPU', 2020, 2.6, 2.6, 68, 16, 32, 'Apple M1 announcement'],
   ['m1-max', 'Apple M1 Max, 32-core GPU', 2021, 10.4, 10.4, 400, 64, 32, 'Apple M1 Max announcement'],
   ['m2-ultra', 'Apple M2 Ultra, 76-core GPU', 2023, 27.2, 27.2, 800, 192, 32, 'Apple M2 Ultra announcement'],

@@ -45,10 +45,12 @@ export function visiblePairs(tokens: number, window = tokens): number {
 
 /**
  * Cost of a causal pass over T tokens.
- * - `attention`, `attention-naive`: 2 (K + V) operations a visible pair. The naive form writes and reads scores and
+ * - `attention`: 2 (K + V) operations a visible pair; the exponentials are not counted.
+ * - `attention-naive`: the same for all T^2 pairs, hidden ones too, whatever the window. It writes and reads scores and
  *   probabilities, 4 T^2 words a head.
- * - `parallel`: the same pairs without softmax, scores in memory (2 T^2 words: written once, read once).
- * - `chunk`: T C (K + V) inside chunks (halved by the mask) and 4 T K V across; a state a chunk is written and read.
+ * - `parallel`: all T^2 pairs without softmax, scores in memory (2 T^2 words: written once, read once).
+ * - `chunk`: T C (K + V) inside chunks (halved by the mask) and 4 T K V across; a chunk writes what it adds to the
+ *   state, and the state before it is written and read: 3 K V words.
  * - `recurrent`: 4 K V a token to write and read the state, which stays on the chip, and K V for its decay.
  */
 export function mixerCost(form: MixerForm, sizes: MixerSizes): MixerCost {

@@ -84,6 +84,12 @@ describe('a decoder in numbers', () => {
     expect(one.step.flops / (2 * multiplied)).toBeCloseTo(1, 3);
   });
 
+  it('gives a linear mixer its own heads, whatever the key/value heads of attention', () => {
+    const cost = (keyValueHeads?: number) =>
+      decoderCost({ ...LLAMA, mixer: 'linear', keyValueHeads }, { tokens: 64 });
+    expect(cost(8)).toEqual(cost());
+  });
+
   it('keeps as much whatever came before with a linear mixer', () => {
     const kept = (tokens: number) => decoderCost({ ...LLAMA, mixer: 'linear' }, { tokens }).kept;
     expect(kept(100000)).toBe(kept(1));

@@ -207,6 +207,10 @@ describe('feature maps', () => {
     expect(() => featureMap(x, 'relu', { weight: host([4, 4], new Float64Array(16)) })).toThrow(
       'feature-map: weight and bias must be absent unless map is hedgehog',
     );
+    expect(() => featureMap(x, 'hedgehog', { wieght: x } as never)).toThrow(
+      'feature-map: parameters must be among map, factor, got "wieght"',
+    );
+    expect(() => featureSize('taylor', 1.5)).toThrow('featureSize: K must be a positive integer, got 1.5');
     expect(() => featureSize('tanh' as FeatureMap, 4)).toThrow('featureSize: map must be one of');
     expect(FEATURE_MAPS.map((m) => featureSize(m, 4))).toEqual([4, 4, 4, 8, 21, 15]);
   });

@@ -194,6 +194,42 @@ describe('long convolution', () => {
     expect(relativeRms(run('wasm', 'f32'), run('cpu', 'f64'))).toBeLessThan(1e-6);
   });
 
+  it('keeps the digits of a small channel beside a large one, and a NaN in its own channel and sequence', () => {
+    const sizes = [1, 1e8, 1e-8, 1e5, 1e-5, 1, 1e12, 1e-3, 1];
+    const spread = (t: Tensor) =>
+      tensor(
+        t.dataSync().map((v, i) => v * sizes[i % sizes.length]),
+        { shape: t.shape, dtype: 'f32', device: 'host' },
+      );
+    const x = {
+      u: spread(normal([2, 150, 9])),
+      filter: normal([150, 9], 0.1),
+      initialState: spread(normal([2, 149, 9])),
+    };
+    const dy = normal([2, 150, 9]);
+    const run = (backend: BackendName, dtype: 'f32' | 'f64') =>
+      withBackend(backend, () => {
+        const wide = (t: Tensor) => tensor(t.dataSync(), { shape: t.shape, dtype, device: 'host' });
+        const leaves = { u: wide(x.u), filter: wide(x.filter), initialState: wide(x.initialState) };
+        const { outputs, pull } = vjp(
+          ({ u, filter, initialState }: typeof leaves) =>
+            longConvolution(u, filter, { initialState, form: 'parallel' }),
+          leaves,
+        );
+        return { y: outputs.y, ...pull({ y: wide(dy) }) };
+      });
+    const channel = (t: Tensor, d: number) => slice(t, t.rank - 1, d, d + 1).dataSync();
+    const [got, want] = [run('wasm', 'f32'), run('cpu', 'f64')];
+    for (const name of ['y', 'u', 'filter', 'initialState'] as const)
+      for (let d = 0; d < 9; d++)
+        expect(relativeRms(channel(got[name], d), channel(want[name], d)), `${name} ${d}`).toBeLessThan(1e-6);
+    x.u.dataSync()[30 * 9 + 2] = NaN;
+    const { y } = run('wasm', 'f32');
+    for (let b = 0; b < 2; b++)
+      for (let d = 0; d < 9; d++)
+        expect(channel(slice(y, 0, b, b + 1), d).some(Number.isNaN)).toBe(b === 0 && d === 2);
+  });
+
   it('in waves of channels, which long sequences need, has the bits of channels alone', () => {
     const [u, filter] = [normal([1, 70000, 25]), normal([70000, 25], 0.01)];
     withBackend('wasm', () => {
@@ -210,6 +246,21 @@ describe('long convolution', () => {
   });
 
   it.each<[string, () => unknown, string]>([
+    [
+      'a skip that would broadcast',
+      () => longConvolution(normal([1, 3, 2]), normal([2, 2]), { skip: normal([1]) }),
+      'long-convolution: skip must have shape [2], got [1]',
+    ],
+    [
+      'a gate that would broadcast',
+      () => longConvolution(normal([1, 3, 2]), normal([2, 2]), { gate: normal([4, 1, 3, 2]) }),
+      'long-convolution: gate must have shape [1, 3, 2], got [4, 1, 3, 2]',
+    ],
+    [
+      'an option nobody knows',
+      () => longConvolution(normal([1, 3, 2]), normal([2, 2]), { bias: 1 } as never),
+      'long-convolution: parameters must be among (none), got "bias"',
+    ],
     [
       'a filter without taps',
       () => longConvolution(normal([1, 3, 2]), normal([0, 2])),

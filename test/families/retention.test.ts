@@ -119,6 +119,17 @@ describe('retention', () => {
     );
   });
 
+  it("has RetNet's decays where none are given, in every form, and gives back what it made", () => {
+    const zero = (...shape: number[]) =>
+      host(shape, new Float64Array(shape.reduce((a, b) => a * b)).fill(0.5));
+    const x = { q: zero(1, 5, 2, 3), k: zero(1, 5, 2, 3), v: zero(1, 5, 2, 2) };
+    const decay = host([2], retentionLogGammas(2));
+    for (const form of FORMS)
+      expect(retention(x, { form }).y.dataSync()).toEqual(retention({ ...x, decay }, { form }).y.dataSync());
+    expect(() => retention({ ...x, q: undefined as never })).toThrow('retention: q must be given');
+    expect(() => retention({ ...x, q: zero(2, 3) })).toThrow('retention: q must have shape [B,T,H,K]');
+  });
+
   it('names a state of the other normalisation and a wrong T', () => {
     const zero = (...shape: number[]) => host(shape, new Float64Array(shape.reduce((a, b) => a * b)));
     const x = { q: zero(1, 2, 1, 3), k: zero(1, 2, 1, 3), v: zero(1, 2, 1, 2) };
@@ -204,6 +215,18 @@ describe("RetNet's layer", () => {
       expect(state.position).toBe(9);
       expectClose(concat(rows, 1).dataSync(), whole.dataSync(), 5e-6, 'y');
     }
+  });
+
+  it('names an input that does not fit, and a batch that is none', () => {
+    const config = { width: 8, heads: 2 };
+    const p = createRetention(config, new Random(1));
+    const x = tensor(new Float32Array(24), { shape: [3, 8], device: 'host' });
+    expect(() => retentionMixer(p, config, x)).toThrow(
+      'retentionMixer: x must have shape [B,T,8], got [3, 8]',
+    );
+    expect(() => retentionState(config, 0)).toThrow(
+      'retentionState: batch must be a positive integer, got 0',
+    );
   });
 
   it('names sizes that do not fit', () => {

@@ -123,7 +123,12 @@ describe('frequencies are those of transformers', () => {
       { scaling: { type: 'longrope', factors: [1], factor: 1, originalLength: 4 } },
       'factors must hold dims / 2 = 4 numbers, got 1',
     ],
-    ['other words', 8, { scaling: { type: 'su', factor: 2 } as never }, 'scaling must be linear, ntk,'],
+    [
+      'other words',
+      8,
+      { scaling: { type: 'su', factor: 2 } as never },
+      'scaling must be one of linear, ntk,',
+    ],
   ])('refuse %s', (_, dims, options, message) => {
     expect(() => rotaryFrequencies(dims, options)).toThrow(`rotaryFrequencies: ${message}`);
   });
@@ -325,7 +330,61 @@ describe('rotary', () => {
       );
   });
 
+  it.each<[string, object, string]>([
+    ['an unknown option', { theta: 5e5 }, 'options must hold none but base, spacing, scaling, got "theta"'],
+    ['an unknown spacing', { spacing: 'even' }, 'spacing must be rope or retnet, got "even"'],
+    ['an unknown scaling', { scaling: { type: 'abf', factor: 2 } }, 'scaling must be one of linear, ntk'],
+    ['a missing factor', { scaling: { type: 'linear' } }, 'factor must be a positive number, got undefined'],
+    [
+      'a missing length',
+      { scaling: { type: 'yarn', factor: 2 } },
+      'originalLength must be a positive number, got undefined',
+    ],
+    [
+      'a length of now that is missing',
+      { scaling: { type: 'dynamic-ntk', factor: 2, originalLength: 8 } },
+      'length must be a positive number, got undefined',
+    ],
+    [
+      'a name of other code',
+      { scaling: { type: 'yarn', factor: 2, originalLength: 8, beta_fast: 32 } },
+      'scaling yarn must hold none but type, factor, originalLength',
+    ],
+    [
+      'a factor of one frequency that is zero',
+      { scaling: { type: 'longrope', factor: 2, originalLength: 8, factors: [1, 0] } },
+      'factors[1] must be a positive number, got 0',
+    ],
+  ])('frequencies name %s', (_, options, message) => {
+    expect(() => rotaryFrequencies(4, options)).toThrow(`rotaryFrequencies: ${message}`);
+  });
+
   it.each<[string, () => unknown, string]>([
+    [
+      'a side of xPos that is none',
+      () => rotaryTable(rotaryFrequencies(4), { length: 2, xpos: { side: 'keys' as never } }),
+      'side of xpos must be query or key, got "keys"',
+    ],
+    [
+      'a scale base of zero',
+      () => rotaryTable(rotaryFrequencies(4), { length: 2, xpos: { side: 'key', scaleBase: 0 } }),
+      'scaleBase of xpos must be a positive number, got 0',
+    ],
+    [
+      'places that are no numbers',
+      () =>
+        rotateCachedKeys(normal([1, 2, 1, 4]), {
+          from: [0, NaN],
+          to: [0, 1],
+          frequencies: rotaryFrequencies(4),
+        }),
+      'from must hold numbers, got NaN at 1',
+    ],
+    [
+      'a pairing that is none',
+      () => pairingOrder('gptj' as never, { dims: 4 }),
+      'to must be half or interleaved, got "gptj"',
+    ],
     [
       'a short table',
       () => rotary(normal([1, 9, 1, 8]), rows(8)),

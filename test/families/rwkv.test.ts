@@ -422,14 +422,18 @@ describe('parametrisations and channel mixing', () => {
   });
 
   it('says when a receptance is missing or too much', () => {
-    const { receptance: _, ...half } = weights;
+    const { receptance, ...half } = weights;
     const x = f64([1, 2, 5], 'x');
     expect(() => channelMixing(half, x, { version: 5 })).toThrow(
-      'channelMixing: receptance and mixReceptance must be given for version 5, got neither or one',
+      'channelMixing: receptance and mixReceptance must be given for version 5, got mixReceptance',
     );
     expect(() => channelMixing(weights, x, { version: 7 })).toThrow(
-      'channelMixing: receptance and mixReceptance must be absent for version 7, got both',
+      'channelMixing: receptance and mixReceptance must be absent for version 7, got receptance and mixReceptance',
     );
+    expect(() => channelMixing({ ...half, mixReceptance: undefined, receptance }, x, { version: 7 })).toThrow(
+      'must be absent for version 7, got receptance',
+    );
+    expect(() => mixTokens(x, x, [], 3 as never)).toThrow('mixTokens: version must be 4, 5, 6 or 7, got 3');
     expect(() => channelMixing(weights, x, { version: 3 as never })).toThrow(
       'channelMixing: version must be 4, 5, 6 or 7, got 3',
     );
@@ -441,6 +445,7 @@ describe('bad input', () => {
   const inputs = { k: host([2, 3, 4]), v: host([2, 3, 4]), decay: host([4]), bonus: host([4]) };
 
   it('is told by name, condition and value', () => {
+    expect(() => wkv4(inputs, { scale: 2 } as never)).toThrow('rwkv/wkv4: parameters must be among (none)');
     expect(() => wkv4({ ...inputs, v: host([2, 3, 5]) })).toThrow(
       'rwkv/wkv4: v must have shape [B,T,D] with D = 4, got [2, 3, 5]',
     );

@@ -82,6 +82,13 @@ describe('one query against a long cache', () => {
     }
   });
 
+  it('of more heads than a decode has room for is that of tiles', () => {
+    const many = { q: draw([1, 1, 9000, 1]), k: draw([1, 3, 9000, 1]), v: draw([1, 3, 9000, 1]) };
+    const of = (form: 'step' | 'chunk') =>
+      read(withBackend('wasm', () => softmaxAttention(many.q, many.k, many.v, { form })));
+    expect(of('step')).toEqual(of('chunk'));
+  });
+
   it('has the same bits on one thread, two and three, as have tiles with every option', () => {
     const long = { q: draw([1, 200, 4, 16]), k: draw([1, 230, 2, 16]), v: draw([1, 230, 2, 16]) };
     const extra = { sink: draw([4]), slopes: draw([4]) };

@@ -32,6 +32,26 @@ describe('a query that sees no key', () => {
     expect(Object.values(gradients).flat().every(Number.isFinite)).toBe(true);
   });
 
+  it.each(FORMS)('is every query of a cache without a key, in form %s on %s', (form, backend) => {
+    const q = draw([1, 3, 2, 4]);
+    for (const [rows, options] of [
+      [2, { keys: 0 }],
+      [2, { keys: 0, causal: false }],
+      [0, {}],
+    ] as const) {
+      const p = { q, k: draw([1, rows, 1, 4]), v: draw([1, rows, 1, 5]) };
+      const { y, lse, gradients } = run(p, { ...options, form }, backend);
+      expect(y).toEqual(new Array(30).fill(0));
+      expect(lse).toEqual(new Array(6).fill(lse[0]));
+      expect(lse[0] / -1e30).toBeCloseTo(1, 6);
+      expect(
+        Object.values(gradients)
+          .flat()
+          .every((v) => v === 0),
+      ).toBe(true);
+    }
+  });
+
   it('takes the logit of a sink as its log-sum-exp', () => {
     const p = { q: draw([1, 2, 1, 4]), k: draw([1, 1, 1, 4]), v: draw([1, 1, 1, 4]), sink: draw([1]) };
     const { y, lse } = run(p);
@@ -195,7 +215,7 @@ describe('what does not fit is refused', () => {
     [{ window: [-2, 0] as const }, /windowLeft must be >= 0, or -1 for no bound, got -2/],
     [{ window: [1] as never }, /window must be \[left, right\], got \[1\]/],
     [{ softcap: -1 }, /softcap must be >= 0, got -1/],
-    [{ keys: 7 }, /keys must lie in \[1, 6\], got 7/],
+    [{ keys: 7 }, /keys must lie in \[0, 6\], got 7/],
     [{ keys: ints([7]) }, /keyCounts must lie in \[0, 6\], got \[7\]/],
     [{ keys: ints([3, 3]) }, /keyCounts must have one value a sequence \(1\), got 2/],
     [{ prefix: ints([1, 2]) }, /prefix must have one value a sequence \(1\), got 2/],

@@ -151,6 +151,10 @@ describe('ssd', () => {
     expect(() => ssd(x)).toThrow('ssd: G must divide H = 3, got G = 2');
     const fit = { ...x, B: zero(1, 2, 1, 4), C: zero(1, 2, 1, 4) };
     expect(() => ssd(fit, { dtLimit: [1, 0] })).toThrow('ssd: dtLimit must be [least, largest], got [1, 0]');
+    expect(() => ssd(fit, { dtLimit: 5 as never })).toThrow('ssd: dtLimit must be [least, largest], got 5');
+    expect(() => ssd(fit, { dtSoftplus: true } as never)).toThrow(
+      'ssd: parameters must be among softplus, dtMinimum, dtMaximum, got "dtSoftplus"',
+    );
     expect(() => ssdStep(fit)).toThrow('ssd: x must hold one token in form step, got T = 2');
     expect(() => ssd({ ...fit, initialState: zero(1, 3, 2, 4) })).toThrow(
       'ssd: initialState must have shape',

@@ -18,6 +18,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> past: array<f32>; // [rows, before, D]
 
 // include shared/fft.wgsl
+// include shared/fft-powers.wgsl
 fn write(row: u32, t: i32, c: u32, made: f32) {
   let back = t + i32(params.before);
   if (c >= params.d || t >= i32(params.time) || back < 0) { return; }
@@ -33,6 +34,18 @@ fn write(row: u32, t: i32, c: u32, made: f32) {
   }
 }
 
+// Entry k of the spectrum of channel c, from place `at` of the first entry.
+fn entry(at: u32, c: u32, k: u32) -> vec2<f32> {
+  if (c >= params.d) { return vec2(0.0); }
+  return spectra[at + k];
+}
+
+// The larger magnitude of both parts.
+fn larger(v: vec2<f32>) -> u32 {
+  let m = magnitude(v);
+  return max(m.x, m.y);
+}
+
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let i = wg.x + wg.y * wgs.x;
@@ -43,10 +56,14 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
   let row = i / pairs / params.blocks;
   let half = params.points / 2u;
   let at = ((row * params.blocks + o) * params.d + c) * half;
+  var own = vec2(0u);
   for (var k = lane; k < half; k += LANES) {
-    let a = spectra[at + k];
-    var b = vec2(0.0);
-    if (c + 1u < params.d) { b = spectra[at + half + k]; }
+    own = max(own, vec2(larger(entry(at, c, k)), larger(entry(at + half, c + 1u, k))));
+  }
+  let most = largest(lane, own);
+  for (var k = lane; k < half; k += LANES) {
+    let a = over(entry(at, c, k), most.xx);
+    let b = over(entry(at + half, c + 1u, k), most.yy);
     if (k == 0u) {
       points[placeOf(0u)] = vec2(a.x, b.x);
       points[placeOf(half)] = vec2(a.y, b.y);
@@ -59,7 +76,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
   let scale = 1.0 / f32(params.points);
   for (var r = lane; r < half; r += LANES) {
     let t = (i32(o) - i32(params.first)) * i32(half) + i32(r);
-    let v = points[params.start + r] * scale;
+    let v = back(points[params.start + r] * scale, most);
     write(row, t, c, v.x);
     write(row, t, c + 1u, v.y);
   }

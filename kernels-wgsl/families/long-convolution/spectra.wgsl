@@ -17,12 +17,19 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> spectra: array<vec2<f32>>; // [rows, segments, D, SIZE / 2]
 
 // include shared/fft.wgsl
+// include shared/fft-powers.wgsl
 fn value(row: u32, t: i32, c: u32) -> f32 {
   if (PRESENT == 0u || c >= params.d || t >= i32(params.time)) { return 0.0; }
   if (t >= 0) { return f32(signal[(row * params.time + u32(t)) * params.d + c]); }
   let back = t + i32(params.before);
   if (PAST == 0u || back < 0) { return 0.0; }
   return past[(row * params.before + u32(back)) * params.d + c];
+}
+
+// Both channels at place r of a stretch that begins with token `start`.
+fn pair(row: u32, start: i32, r: u32, c: u32) -> vec2<f32> {
+  if (r < params.low || r >= params.high) { return vec2(0.0); }
+  return vec2(value(row, start + i32(r), c), value(row, start + i32(r), c + 1u));
 }
 
 @compute @workgroup_size(128)
@@ -35,13 +42,10 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
   let row = i / pairs / params.segments;
   let half = params.points / 2u;
   let start = (i32(g) - i32(params.first)) * i32(half) - i32(params.lead);
-  for (var r = lane; r < params.points; r += LANES) {
-    var v = vec2(0.0);
-    if (r >= params.low && r < params.high) {
-      v = vec2(value(row, start + i32(r), c), value(row, start + i32(r), c + 1u));
-    }
-    points[r] = v;
-  }
+  var own = vec2(0u);
+  for (var r = lane; r < params.points; r += LANES) { own = max(own, magnitude(pair(row, start, r, c))); }
+  let most = largest(lane, own);
+  for (var r = lane; r < params.points; r += LANES) { points[r] = over(pair(row, start, r, c), most); }
   transform(lane);
   let to = ((row * params.segments + g) * params.d + c) * half;
   for (var k = lane; k < half; k += LANES) {
@@ -53,7 +57,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
       a = 0.5 * vec2(z.x + o.x, z.y - o.y);
       b = 0.5 * vec2(z.y + o.y, o.x - z.x);
     }
-    spectra[to + k] = a;
-    if (c + 1u < params.d) { spectra[to + half + k] = b; }
+    spectra[to + k] = back(a, most.xx);
+    if (c + 1u < params.d) { spectra[to + half + k] = back(b, most.yy); }
   }
 }

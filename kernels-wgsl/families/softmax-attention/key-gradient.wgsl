@@ -18,6 +18,7 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> dv: array<F>; // [B, Tk, Hkv, V]
 
 // include shared/attention.wgsl
+// include shared/number.wgsl
 var<workgroup> keys: array<vec4<f32>, 256>; // [16 of K or V][16 fours of keys]
 var<workgroup> queries: array<f32, 272>; // [16 of K or V][17]
 var<workgroup> chances: array<vec4<f32>, 256>; // [16 queries][16 fours of keys]; -1 where hidden
@@ -75,7 +76,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
       let columns = fourFrom(j);
       let scores = scoresOf(s, slope, distanceOf(t, vec4(i), columns));
       let seen = sees(t, h, vec4(i), columns);
-      let p = select(vec4(-1.0), exp(min(scores.score - stat.x, vec4(0.0))), seen);
+      // min may drop NaN; the log-sum-exp is NaN where any score of the row is.
+      let chance = select(vec4(stat.x), exp(min(scores.score - stat.x, vec4(0.0))), isNumber(stat.x));
+      let p = select(vec4(-1.0), chance, seen);
       let ds = p * (dp - stat.y) * scores.turn * params.scale;
       chances[lane * 16u + four] = p;
       slopes[lane * 16u + four] = ds;

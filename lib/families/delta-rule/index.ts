@@ -44,7 +44,13 @@ const PARAMETERS = {
     doc: 'divide queries and keys by sqrt(|x|^2 + eps) first',
   },
   eps: { type: 'number', default: 1e-6, minimum: 0, doc: 'under the root of that length' },
-  scale: { type: 'number', default: undefined, doc: 'factor on what is read; default 1/sqrt(K)' },
+  scale: {
+    type: 'number',
+    default: undefined,
+    minimum: -3e38,
+    maximum: 3e38,
+    doc: 'factor on what is read; default 1/sqrt(K)',
+  },
 } as const;
 
 /** Keys of any length: the operators make them unit. */

@@ -1,15 +1,11 @@
 /** The gates around the recurrence of HGRN: lower bounds over layers, forget gates as logarithms, gated output. */
 import { ShapeError, show } from '../../core/errors.js';
-import { add, affine, clamp, log, mul, neg, silu, softplus, sub } from '../../ops/map/index.js';
-import { rmsNorm } from '../../ops/norm/index.js';
+import { sub } from '../../ops/map/index.js';
 import { cumsum } from '../../ops/scan/index.js';
+import { boundedLogGate, normThenGate } from '../../ops/sequence/gates.js';
 import { softmax } from '../../ops/softmax/index.js';
 import { slice } from '../../ops/structure/index.js';
 import { requireTensor, type Tensor } from '../../tensor/tensor.js';
-
-/** Bounds are kept inside (0, 1), where their logarithms and the gradients of these exist. */
-const LEAST_BOUND = 1e-30;
-const LARGEST_BOUND = 1 - 2 ** -24;
 
 /**
  * Lower bounds of the forget gates, [L,D] from free parameters [L,D]: the running sum over layers of their softmax over
@@ -28,19 +24,13 @@ export function hgrnLowerBounds(parameters: Tensor): Tensor {
 
 /**
  * Natural logarithm of the forget gate lower + (1 - lower) sigmoid(f), from raw f [B,T,D] and a bound [D]; without a
- * bound (the first layer) log sigmoid(f).
- *
- * The gate is the sigmoid of z = log((lower + e^f) / (1 - lower)) = f + softplus(log lower - f) - log(1 - lower), so its
- * logarithm is -softplus(-z): no sum of exponentials is taken, and gates next to 1 keep the digits of their distance.
+ * bound (the first layer) log sigmoid(f). No sum of exponentials is taken, and gates next to 1 keep the digits of their
+ * distance.
  */
 export function hgrnLogGate(f: Tensor, lowerBound?: Tensor): Tensor {
-  if (!lowerBound) return neg(softplus(neg(f)));
-  const lower = clamp(lowerBound, LEAST_BOUND, LARGEST_BOUND);
-  const z = sub(add(f, softplus(sub(log(lower), f))), log(affine(lower, -1, 1)));
-  return neg(softplus(neg(z)));
+  requireTensor('hgrnLogGate', 'f', f);
+  return boundedLogGate(f, lowerBound);
 }
 
 /** RMSNorm(h) silu(gate), over the last axis: what leaves the mixer before its output map. */
-export function hgrnOutput(h: Tensor, gate: Tensor, weight?: Tensor, options: { eps?: number } = {}): Tensor {
-  return mul(rmsNorm(h, weight, options), silu(gate));
-}
+export const hgrnOutput: typeof normThenGate = normThenGate;

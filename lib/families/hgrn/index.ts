@@ -97,7 +97,8 @@ export interface HgrnInputs {
  * initialState through both outputs. Deviation from the paper: the state is real, without the phase.
  */
 export function hgrn(inputs: HgrnInputs, options: { form?: Form } = {}): { y: Tensor; finalState: Tensor } {
-  const { y, finalState } = op({ ...inputs }, {}, options);
+  const { form, ...params } = options;
+  const { y, finalState } = op({ ...inputs }, params, { form });
   return { y, finalState };
 }
 

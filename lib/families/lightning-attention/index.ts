@@ -15,8 +15,9 @@ import { lightningAttentionReference } from './reference.js';
 const WHERE = 'lightning-attention';
 
 function check(call: Call): void {
-  const { K, V } = call.dims;
-  if (K === 0 || V === 0) throw new ShapeError(`${WHERE}: K and V must be >= 1, got K = ${K} and V = ${V}`);
+  const { H, K, V } = call.dims;
+  if (H === 0 || K === 0 || V === 0)
+    throw new ShapeError(`${WHERE}: H, K and V must be >= 1, got H = ${H}, K = ${K} and V = ${V}`);
   checkSequences(call, 'q');
 }
 

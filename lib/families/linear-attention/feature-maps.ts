@@ -21,9 +21,12 @@ export type FeatureMap = (typeof FEATURE_MAPS)[number];
 
 /**
  * Features F of a map on rows of K. @param rows rows of the projection of `hedgehog`, K unless given
- * @throws ArgumentError for an unknown map
+ * @throws ArgumentError for an unknown map, or sizes that are not positive integers
  */
 export function featureSize(map: FeatureMap, K: number, rows = K): number {
+  for (const [name, value] of Object.entries({ K, rows }))
+    if (!Number.isInteger(value) || value < 1)
+      throw new ArgumentError(`featureSize: ${name} must be a positive integer, got ${show(value)}`);
   if (!FEATURE_MAPS.includes(map))
     throw new ArgumentError(`featureSize: map must be one of ${FEATURE_MAPS.join(', ')}, got ${show(map)}`);
   if (map === 'hedgehog') return 2 * rows;
@@ -126,8 +129,8 @@ export interface FeatureOptions {
  * @throws ArgumentError for an unknown map, or a weight where the map has none
  */
 export function featureMap(x: Tensor, map: FeatureMap, options: FeatureOptions = {}): Tensor {
-  const { weight, bias, factor } = options;
-  return op({ x, weight, bias }, { map, factor }).y;
+  const { weight, bias, ...params } = options;
+  return op({ x, weight, bias }, { map, ...params }).y;
 }
 
 export { op as featureMapOperator };

@@ -1,6 +1,6 @@
 /** Family long-convolution: causal convolution with filters as long as the sequence. */
 import { ShapeError, show } from '../../core/errors.js';
-import { sizeOf, type Dims, type Shape } from '../../core/shape.js';
+import { sameShape, sizeOf, type Dims, type Shape } from '../../core/shape.js';
 import { add, mul } from '../../ops/map/index.js';
 import { oneToken } from '../../ops/sequence/index.js';
 import type { Form } from '../../tensor/backend.js';
@@ -102,18 +102,28 @@ export interface LongConvolutionOptions {
   form?: Form;
 }
 
+/** Products broadcast; these must not. */
+function checkShape(name: string, t: Tensor | undefined, shape: Shape): void {
+  if (t && !sameShape(t.shape, shape))
+    throw new ShapeError(
+      `long-convolution: ${name} must have shape ${show([...shape])}, got ${show([...t.shape])}`,
+    );
+}
+
 /**
  * y = gate (h * u + skip u) for u [B,T,D] and a filter [W,D], filter[s] being what an input contributes s tokens later.
  * finalState [B,W-1,D] holds the last W - 1 inputs. Gradients flow to every input and through both outputs.
- * @throws ShapeError for a filter without taps or a state of another size
+ * @throws ShapeError for a filter without taps, or a state, skip or gate of another shape
  */
 export function longConvolution(
   u: Tensor,
   filter: Tensor,
   options: LongConvolutionOptions = {},
 ): { y: Tensor; finalState: Tensor } {
-  const { skip, gate, initialState, form } = options;
-  const { y: mixed, finalState } = op({ u, filter, initialState }, {}, { form });
+  const { skip, gate, initialState, form, ...params } = options;
+  const { y: mixed, finalState } = op({ u, filter, initialState }, params, { form });
+  checkShape('skip', skip, [u.shape[2]]);
+  checkShape('gate', gate, u.shape);
   const skipped = skip ? add(mixed, mul(u, skip)) : mixed;
   return { y: gate ? mul(gate, skipped) : skipped, finalState };
 }

@@ -3,7 +3,7 @@ import type { OperatorCase } from '../../tensor/operator.js';
 
 const retnet = { normalize: 'retnet' };
 
-export const CASES: readonly OperatorCase[] = [
+const GIVEN: readonly OperatorCase[] = [
   { name: 'plain', dims: { B: 2, T: 13, H: 3, K: 5, V: 4 }, with: ['initialState'], params: { scale: 0.5 } },
   { name: 'one-token', dims: { B: 2, T: 1, H: 2, K: 4, V: 6 }, with: ['initialState'] },
   {
@@ -45,4 +45,11 @@ export const CASES: readonly OperatorCase[] = [
   },
   { name: 'empty', dims: { B: 2, T: 0, H: 2, K: 4, V: 3 }, with: ['initialState'] },
   { name: 'empty-retnet', dims: { B: 2, T: 0, H: 2, K: 4, V: 3 }, params: retnet },
+];
+
+const decays: OperatorCase[] = GIVEN.map((c) => ({ ...c, with: ['decay', ...(c.with ?? [])] }));
+
+export const CASES: readonly OperatorCase[] = [
+  ...decays,
+  { name: 'decays-of-retnet', dims: { B: 2, T: 37, H: 3, K: 4, V: 5 }, with: ['initialState'] },
 ];

@@ -8,7 +8,8 @@ import type { Form } from '../../tensor/backend.js';
 import { composed } from '../../tensor/composed.js';
 import type { Call, Implementation, OptionalTensors, Tensors } from '../../tensor/operator.js';
 import { noGrad } from '../../tensor/tape.js';
-import { ones, zeros, type Tensor } from '../../tensor/tensor.js';
+import { ones, tensor, zeros, type Tensor } from '../../tensor/tensor.js';
+import { retentionLogGammas } from './gammas.js';
 
 /** Sums of weights do not fit f16: they are made in f32. */
 const widened = (t: Tensor) => (t.dtype === 'f16' ? cast(t, 'f32') : t);
@@ -51,10 +52,18 @@ function retnet(inputs: ParallelInputs, call: Call, form: Form): Tensors {
   return { y, finalState: concat([mixed.finalState, last], 2) };
 }
 
+/** RetNet's decays where none are given. */
+function withDecay(inputs: ParallelInputs): ParallelInputs {
+  const { q, decay } = inputs;
+  if (decay) return inputs;
+  const like = { dtype: q.dtype === 'f16' ? ('f32' as const) : q.dtype, device: q.device };
+  return { ...inputs, decay: tensor(retentionLogGammas(q.shape[2]), like) };
+}
+
 /** The form of that name, for every backend. */
 export function retentionForm(form: Form): Implementation {
   return composed((given: OptionalTensors, call) => {
-    const inputs = given as unknown as ParallelInputs;
+    const inputs = withDecay(given as unknown as ParallelInputs);
     return call.params.normalize === 'retnet'
       ? retnet(inputs, call, form)
       : mix(inputs, call.params.scale as number, form);

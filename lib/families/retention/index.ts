@@ -1,12 +1,11 @@
 /** Family retention: the mixer of RetNet, attention whose weights fade by a constant factor a head and token. */
-import { ArgumentError, ShapeError, show } from '../../core/errors.js';
-import * as math from '../../core/math.js';
+import { ShapeError, show } from '../../core/errors.js';
 import { sizeOf, type Dims, type Shape } from '../../core/shape.js';
 import { scalarDecayOperator } from '../../ops/scalar-decay/index.js';
 import { checkSequences, CU_SEQLENS, oneToken, samplePacked } from '../../ops/sequence/index.js';
 import type { Form } from '../../tensor/backend.js';
 import { defineOperator, type Call, type Params } from '../../tensor/operator.js';
-import { tensor, type Tensor } from '../../tensor/tensor.js';
+import type { Tensor } from '../../tensor/tensor.js';
 import { CASES } from './cases.js';
 import { retentionForm } from './forms.js';
 import { retentionReference } from './reference.js';
@@ -14,8 +13,9 @@ import { retentionReference } from './reference.js';
 const WHERE = 'retention';
 
 function check(call: Call): void {
-  const { K, V } = call.dims;
-  if (K === 0 || V === 0) throw new ShapeError(`${WHERE}: K and V must be >= 1, got K = ${K} and V = ${V}`);
+  const { H, K, V } = call.dims;
+  if (H === 0 || K === 0 || V === 0)
+    throw new ShapeError(`${WHERE}: H, K and V must be >= 1, got H = ${H}, K = ${K} and V = ${V}`);
   checkSequences(call, 'q');
   const extra = call.params.normalize === 'retnet' ? 1 : 0;
   const state = call.in.initialState;
@@ -54,7 +54,12 @@ const op = defineOperator({
     { name: 'q', shape: 'B T H K', half: true, doc: 'queries, rotated by the caller' },
     { name: 'k', shape: 'B T H K', half: true, doc: 'keys, rotated by the caller' },
     { name: 'v', shape: 'B T H V', half: true, doc: 'values' },
-    { name: 'decay', shape: 'H', doc: 'natural logarithm of gamma of a head, <= 0' },
+    {
+      name: 'decay',
+      shape: 'H',
+      optional: true,
+      doc: 'natural logarithm of gamma of a head, <= 0; those of RetNet when absent',
+    },
     {
       name: 'initialState',
       shape: 'B H K V | S H K V | B H K+1 V+1 | S H K+1 V+1',
@@ -110,13 +115,6 @@ const op = defineOperator({
   ],
 });
 
-/** Logarithms of RetNet's gammas, 1 - 2^(-5-h) for heads h = 0, 1, ... (retnet, arXiv 2307.08621v4, section 2.2). */
-export function retentionLogGammas(heads: number): number[] {
-  if (!Number.isInteger(heads) || heads < 1)
-    throw new ArgumentError(`retentionLogGammas: heads must be a positive integer, got ${show(heads)}`);
-  return Array.from({ length: heads }, (_, h) => math.log1p(-(2 ** (-5 - h))));
-}
-
 export interface RetentionInputs {
   /** [B,T,H,K] */
   q: Tensor;
@@ -151,14 +149,7 @@ export function retention(
   options: RetentionOptions = {},
 ): { y: Tensor; finalState: Tensor } {
   const { form, ...params } = options;
-  const { q } = inputs;
-  const decay =
-    inputs.decay ??
-    tensor(retentionLogGammas(q.shape[2]), {
-      dtype: q.dtype === 'f16' ? 'f32' : q.dtype,
-      device: q.device,
-    });
-  const { y, finalState } = op({ ...inputs, decay }, params, { form });
+  const { y, finalState } = op({ ...inputs }, params, { form });
   return { y, finalState };
 }
 
@@ -171,4 +162,5 @@ export function retentionStep(
 }
 
 export { op as retentionOperator };
+export { retentionLogGammas } from './gammas.js';
 export { retentionRotary, retentionRotaryOperator, type RetentionRotaryOptions } from './rotary.js';

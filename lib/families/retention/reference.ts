@@ -4,6 +4,7 @@ import { doubleSum, doubleSumBackward, type DoubleSum } from '../../ops/sequence
 import { sequencesOf } from '../../ops/sequence/index.js';
 import { allocate, type Call, type Implementation } from '../../tensor/operator.js';
 import type { Tensor } from '../../tensor/tensor.js';
+import { retentionLogGammas } from './gammas.js';
 
 const WHERE = 'retention';
 
@@ -14,7 +15,7 @@ function sumOf(call: Call): DoubleSum {
   const { H, K, V } = call.dims;
   const W = isRetnet(call) ? V + 1 : V;
   const values = call.in.v!.floats(WHERE);
-  const decay = call.in.decay!.floats(WHERE);
+  const decay = call.in.decay?.floats(WHERE) ?? retentionLogGammas(H);
   const rows = values.length / V;
   return {
     G: H,

@@ -71,6 +71,45 @@ function positive(name: string, value: number): void {
     throw new ArgumentError(`rotaryFrequencies: ${name} must be a positive number, got ${show(value)}`);
 }
 
+/** Numbers that a scaling must have and those it may have; all are positive. Other fields are checked where they are read. */
+const FIELDS: Record<
+  RotaryScaling['type'],
+  { must: readonly string[]; may?: readonly string[]; other?: string[] }
+> = {
+  linear: { must: ['factor'] },
+  ntk: { must: ['factor'] },
+  'dynamic-ntk': { must: ['factor', 'originalLength', 'length'] },
+  yarn: {
+    must: ['factor', 'originalLength'],
+    may: ['betaFast', 'betaSlow', 'attentionFactor', 'mscale', 'mscaleAllDim'],
+    other: ['truncate'],
+  },
+  llama3: { must: ['factor', 'originalLength'], may: ['lowFrequencyFactor', 'highFrequencyFactor'] },
+  proportional: { must: ['factor'], other: ['rotated'] },
+  longrope: { must: ['factor', 'originalLength'], may: ['attentionFactor'], other: ['factors'] },
+};
+
+function onlyNames(what: string, given: object, names: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new ArgumentError(
+      `rotaryFrequencies: ${what} must hold none but ${names.join(', ')}, got ${show(unknown)}`,
+    );
+}
+
+function checkScaling(scaling: RotaryScaling): void {
+  const known = Object.hasOwn(FIELDS, scaling.type) ? FIELDS[scaling.type] : undefined;
+  if (!known)
+    throw new ArgumentError(
+      `rotaryFrequencies: scaling must be one of ${Object.keys(FIELDS).join(', ')}, got ${show((scaling as { type: unknown }).type)}`,
+    );
+  const { must, may = [], other = [] } = known;
+  onlyNames(`scaling ${scaling.type}`, scaling, ['type', ...must, ...may, ...other]);
+  const values = scaling as unknown as Record<string, number>;
+  for (const name of must) positive(name, values[name]);
+  for (const name of may) if (values[name] !== undefined) positive(name, values[name]);
+}
+
 function plain(dims: number, base: number): Float64Array {
   return Float64Array.from({ length: dims / 2 }, (_, j) => math.pow(base, (-2 * j) / dims));
 }
@@ -129,8 +168,7 @@ function llama3(dims: number, base: number, scaling: Llama3Scaling): RotaryFrequ
 }
 
 function scaled(dims: number, base: number, scaling: RotaryScaling): RotaryFrequencies {
-  positive('factor', scaling.factor);
-  if ('originalLength' in scaling) positive('originalLength', scaling.originalLength);
+  checkScaling(scaling);
   const with1 = (frequencies: Float64Array): RotaryFrequencies => ({ frequencies, attentionFactor: 1 });
   switch (scaling.type) {
     case 'linear':
@@ -156,20 +194,17 @@ function scaled(dims: number, base: number, scaling: RotaryScaling): RotaryFrequ
     }
     case 'longrope': {
       const { factors, factor, originalLength } = scaling;
-      if (factors.length !== dims / 2)
+      if (factors?.length !== dims / 2)
         throw new ArgumentError(
-          `rotaryFrequencies: factors must hold dims / 2 = ${dims / 2} numbers, got ${factors.length}`,
+          `rotaryFrequencies: factors must hold dims / 2 = ${dims / 2} numbers, got ${show(factors?.length)}`,
         );
+      for (let j = 0; j < factors.length; j++) positive(`factors[${j}]`, factors[j]);
       const inferred = factor <= 1 ? 1 : Math.sqrt(1 + math.log(factor) / math.log(originalLength));
       return {
         frequencies: plain(dims, base).map((f, j) => f / factors[j]),
         attentionFactor: scaling.attentionFactor ?? inferred,
       };
     }
-    default:
-      throw new ArgumentError(
-        `rotaryFrequencies: scaling must be linear, ntk, dynamic-ntk, yarn, llama3, proportional or longrope, got ${show((scaling as { type: unknown }).type)}`,
-      );
   }
 }
 
@@ -177,13 +212,17 @@ function scaled(dims: number, base: number, scaling: RotaryScaling): RotaryFrequ
  * Frequencies of R = `dims` rotated features (even; at most the head size). Position n turns pair j by n frequency_j.
  * Sources: RoPE arXiv 2104.09864; interpolation arXiv 2306.15595; YaRN arXiv 2309.00071 (NTK-aware and dynamic NTK in
  * its section 3); Llama 3 arXiv 2407.21783 as in its published code; LongRoPE arXiv 2402.13753; RetNet as torchscale.
- * @throws ArgumentError for odd dims, factors that are not positive, spacing retnet together with a scaling
+ * @throws ArgumentError for odd dims, an unknown option or scaling, lengths and factors that are missing or not positive,
+ *   spacing retnet together with a scaling
  */
 export function rotaryFrequencies(dims: number, options: RotaryOptions = {}): RotaryFrequencies {
   const { base = 10000, spacing = 'rope', scaling } = options;
   if (!(Number.isInteger(dims) && dims >= 2 && dims % 2 === 0))
     throw new ArgumentError(`rotaryFrequencies: dims must be a positive even integer, got ${show(dims)}`);
+  onlyNames('options', options, ['base', 'spacing', 'scaling']);
   positive('base', base);
+  if (spacing !== 'rope' && spacing !== 'retnet')
+    throw new ArgumentError(`rotaryFrequencies: spacing must be rope or retnet, got ${show(spacing)}`);
   if (spacing === 'retnet') {
     if (scaling)
       throw new ArgumentError(

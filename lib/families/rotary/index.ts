@@ -4,7 +4,7 @@ import type { Dims, Shape } from '../../core/shape.js';
 import { sizeOf } from '../../core/shape.js';
 import * as math from '../../core/math.js';
 import { defineOperator, type Call, type Params } from '../../tensor/operator.js';
-import { tensor, type Tensor } from '../../tensor/tensor.js';
+import { requireTensor, tensor, type Tensor } from '../../tensor/tensor.js';
 import { rotaryGpu, rotaryWasm } from './forms.js';
 import type { RotaryFrequencies } from './frequencies.js';
 import { rotaryReference } from './reference.js';
@@ -149,6 +149,16 @@ export interface Rerotation {
   pairing?: Pairing;
 }
 
+function checkPlaces(name: string, list: ArrayLike<number>, B: number, T: number): void {
+  if (list?.length !== T && list?.length !== B * T)
+    throw new ArgumentError(
+      `rotateCachedKeys: ${name} must hold T = ${T} or B T = ${B * T} positions, got ${show(list?.length)}`,
+    );
+  const bad = Array.from(list).findIndex((p) => !Number.isFinite(p));
+  if (bad >= 0)
+    throw new ArgumentError(`rotateCachedKeys: ${name} must hold numbers, got ${show(list[bad])} at ${bad}`);
+}
+
 /**
  * Keys [B,T,H,K] that were rotated at positions `from` as if they had been rotated at `to`: one turn by the difference
  * of the two angles, made in f64. What a cache needs that drops tokens and numbers the rest anew, or whose frequencies
@@ -157,15 +167,13 @@ export interface Rerotation {
  */
 export function rotateCachedKeys(keys: Tensor, options: Rerotation): Tensor {
   const { from, to, frequencies, newFrequencies = frequencies, xposScaleBase, pairing } = options;
+  requireTensor('rotateCachedKeys', 'keys', keys);
   const [B, T] = keys.shape;
-  for (const [name, list] of [
-    ['from', from],
-    ['to', to],
-  ] as const)
-    if (list.length !== T && list.length !== B * T)
-      throw new ArgumentError(
-        `rotateCachedKeys: ${name} must hold T = ${T} or B T = ${B * T} positions, got ${list.length}`,
-      );
+  for (const [name, list] of Object.entries({ from, to })) checkPlaces(name, list, B, T);
+  if (xposScaleBase !== undefined && !(xposScaleBase > 0 && xposScaleBase < Infinity))
+    throw new ArgumentError(
+      `rotateCachedKeys: xposScaleBase must be a positive number, got ${show(xposScaleBase)}`,
+    );
   const [old, fresh] = [frequencies.frequencies, newFrequencies.frequencies];
   if (old.length !== fresh.length || frequencies.attentionFactor !== newFrequencies.attentionFactor)
     throw new ArgumentError(

@@ -7,7 +7,7 @@ import { ArgumentError, show } from '../../core/errors.js';
  * Rows of W_q and W_k (per head) reordered by it let a model trained with one pairing run with the other; scores do not
  * change, since both sides of every dot product are reordered alike.
  * @param heads repeats the order for [heads K] rows
- * @throws ArgumentError unless R = dims is even and at most `size` = K
+ * @throws ArgumentError for another pairing, sizes that are no integers, or R = dims that is odd or above `size` = K
  */
 export function pairingOrder(
   to: 'half' | 'interleaved',
@@ -18,6 +18,11 @@ export function pairingOrder(
     throw new ArgumentError(
       `pairingOrder: dims must be even and at most size = ${show(size)}, got ${show(dims)}`,
     );
+  if (to !== 'half' && to !== 'interleaved')
+    throw new ArgumentError(`pairingOrder: to must be half or interleaved, got ${show(to)}`);
+  for (const [name, value] of Object.entries({ size, heads }))
+    if (!Number.isInteger(value) || value < 0)
+      throw new ArgumentError(`pairingOrder: ${name} must be an integer >= 0, got ${show(value)}`);
   const half = dims / 2;
   const source = (i: number) => {
     if (i >= dims) return i;

@@ -49,15 +49,31 @@ export function tableOf(
   return tensor(values, { shape: [2, rows, pairs], dtype: place.dtype ?? 'f32', device: place.device });
 }
 
+function checkXPos({ side, scaleBase = 512, centre = 0 }: XPos): void {
+  if (side !== 'query' && side !== 'key')
+    throw new ArgumentError(`rotaryTable: side of xpos must be query or key, got ${show(side)}`);
+  if (!(scaleBase > 0 && scaleBase < Infinity))
+    throw new ArgumentError(
+      `rotaryTable: scaleBase of xpos must be a positive number, got ${show(scaleBase)}`,
+    );
+  if (!Number.isFinite(centre))
+    throw new ArgumentError(`rotaryTable: centre of xpos must be a number, got ${show(centre)}`);
+}
+
 /**
  * Cosines and sines of all positions below `length`, [2, length, R/2], times the attention factor and the decay of
  * xPos: what `rotary` reads. Make it once a model; angles and magnitudes are f64 before they are rounded to `dtype`.
- * @throws ArgumentError unless length is a positive integer
+ * @throws ArgumentError unless length is a positive integer and frequencies and xpos are of their kind
  */
 export function rotaryTable(frequencies: RotaryFrequencies, options: RotaryTableOptions): Tensor {
   const { length, xpos, inverse = false, dtype, device } = options;
   if (!(Number.isInteger(length) && length > 0))
     throw new ArgumentError(`rotaryTable: length must be a positive integer, got ${show(length)}`);
+  if (!(frequencies?.frequencies?.length > 0 && frequencies.attentionFactor > 0))
+    throw new ArgumentError(
+      `rotaryTable: frequencies must come from rotaryFrequencies, got ${show(frequencies)}`,
+    );
+  if (xpos) checkXPos(xpos);
   const { frequencies: f, attentionFactor } = frequencies;
   const centre = xpos?.centre ?? Math.ceil(length / 2);
   const turn = (n: number, j: number) => {

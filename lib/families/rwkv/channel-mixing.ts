@@ -8,10 +8,16 @@ import { tokenShift } from './token-shift.js';
 /** Versions of the architecture whose blocks are known here. */
 export type RwkvVersion = 4 | 5 | 6 | 7;
 
+function checkVersion(where: string, version: unknown): void {
+  if (![4, 5, 6, 7].includes(version as number))
+    throw new ArgumentError(`${where}: version must be 4, 5, 6 or 7, got ${show(version)}`);
+}
+
 /**
  * Mixtures of every token x [B,T,D] with the one before it, lane by lane, one for each of `weights` [D] (or per token).
  * The convention differs: RWKV-4 and RWKV-5 learn the weight of the token itself, mu x + (1 - mu) before; RWKV-6 and RWKV-7
  * that of the one before, x + mu (before - x).
+ * @throws ArgumentError for another version
  */
 export function mixTokens(
   x: Tensor,
@@ -19,6 +25,7 @@ export function mixTokens(
   weights: readonly Tensor[],
   version: RwkvVersion,
 ): Tensor[] {
+  checkVersion('mixTokens', version);
   const [from, to] = version <= 5 ? [before, x] : [x, before];
   const step = sub(to, from);
   return weights.map((weight) => add(from, mul(step, weight)));
@@ -52,12 +59,12 @@ export function channelMixing(
   options: { version: RwkvVersion; state?: Tensor; cuSeqlens?: Tensor },
 ): { y: Tensor; finalState: Tensor } {
   const { version, ...carried } = options;
-  const gated = p.receptance !== undefined && p.mixReceptance !== undefined;
-  if (![4, 5, 6, 7].includes(version))
-    throw new ArgumentError(`channelMixing: version must be 4, 5, 6 or 7, got ${show(version)}`);
-  if (gated !== version < 7)
+  checkVersion('channelMixing', version);
+  const gated = version < 7;
+  const given = (['receptance', 'mixReceptance'] as const).filter((name) => p[name] !== undefined);
+  if (given.length !== (gated ? 2 : 0))
     throw new ArgumentError(
-      `channelMixing: receptance and mixReceptance must ${version < 7 ? 'be given' : 'be absent'} for version ${version}, got ${gated ? 'both' : 'neither or one'}`,
+      `channelMixing: receptance and mixReceptance must be ${gated ? 'given' : 'absent'} for version ${version}, got ${given.join(' and ') || 'neither'}`,
     );
   const { y: before, finalState } = tokenShift(x, carried);
   const mixes = gated ? [p.mixKey, p.mixReceptance!] : [p.mixKey];

@@ -134,7 +134,8 @@ export interface Wkv4Inputs {
  * Source: rwkv, arXiv 2305.13048v2, section 3.1.2. Deviation: packed sequences and gradients of the state.
  */
 export function wkv4(inputs: Wkv4Inputs, options: { form?: Form } = {}): { y: Tensor; finalState: Tensor } {
-  const { y, finalState } = op({ ...inputs }, {}, { form: options.form });
+  const { form, ...params } = options;
+  const { y, finalState } = op({ ...inputs }, params, { form });
   return { y, finalState };
 }
 

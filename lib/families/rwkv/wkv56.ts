@@ -108,7 +108,8 @@ export interface Wkv56Inputs {
  * Source: arXiv 2404.05892v4, section 4.1. States are [K,V]; the authors' kernels hold them [V,K].
  */
 export function wkv5(inputs: Wkv56Inputs, options: { form?: Form } = {}): { y: Tensor; finalState: Tensor } {
-  const { y, finalState } = wkv5Op({ ...inputs }, {}, options);
+  const { form, ...params } = options;
+  const { y, finalState } = wkv5Op({ ...inputs }, params, { form });
   return { y, finalState };
 }
 
@@ -117,7 +118,8 @@ export function wkv5(inputs: Wkv56Inputs, options: { form?: Form } = {}): { y: T
  * Source: arXiv 2404.05892v4, section 4.2.
  */
 export function wkv6(inputs: Wkv56Inputs, options: { form?: Form } = {}): { y: Tensor; finalState: Tensor } {
-  const { y, finalState } = wkv6Op({ ...inputs }, {}, options);
+  const { form, ...params } = options;
+  const { y, finalState } = wkv6Op({ ...inputs }, params, { form });
   return { y, finalState };
 }
 

@@ -114,7 +114,8 @@ export interface Wkv7Inputs {
  * Source: arXiv 2503.14456v2, section 4. States are [K,V]; the authors' are the transpose.
  */
 export function wkv7(inputs: Wkv7Inputs, options: { form?: Form } = {}): { y: Tensor; finalState: Tensor } {
-  const { y, finalState } = op({ ...inputs }, {}, options);
+  const { form, ...params } = options;
+  const { y, finalState } = op({ ...inputs }, params, { form });
   return { y, finalState };
 }
 

@@ -78,5 +78,7 @@ export const ATTENTION_CASES: readonly OperatorCase[] = [
     params: { softcap: 3, windowLeft: 900, blockSize: 64 },
   },
   { name: 'uneven-heads', dims: { B: 1, Tq: 33, Tk: 40, H: 2, Hkv: 2, K: 59, V: 111 } },
+  { name: 'no-queries', dims: { B: 2, Tq: 0, Tk: 5, H: 2, Hkv: 1, K: 4, V: 3 } },
+  { name: 'no-keys', dims: { B: 1, Tq: 3, Tk: 0, H: 2, Hkv: 1, K: 4, V: 3 }, with: ['sink'] },
   { name: 'wide', dims: { B: 1, Tq: 5, Tk: 35, H: 2, Hkv: 1, K: 256, V: 256 }, gpu: false },
 ];

@@ -14,7 +14,7 @@ export function checkAttention(call: Call): void {
     throw new ShapeError(`${ID}: H must be a multiple of Hkv, got H = ${H} and Hkv = ${Hkv}`);
   if (K === 0 || V === 0)
     throw new ShapeError(`${ID}: K and V must be at least 1, got K = ${K} and V = ${V}`);
-  if (keys > Tk || keys < 1) throw new ArgumentError(`${ID}: keys must lie in [1, ${Tk}], got ${keys}`);
+  if (keys > Tk) throw new ArgumentError(`${ID}: keys must lie in [0, ${Tk}], got ${keys}`);
   for (const name of ['windowLeft', 'windowRight'])
     if ((call.params[name] as number) < -1)
       throw new ArgumentError(

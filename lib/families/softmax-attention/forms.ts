@@ -105,9 +105,13 @@ export const attentionChunkWasm: Implementation = {
   backward,
 };
 
+/** Heads whose scores of 32 keys fit a thread's scratch memory, which the parts of a decode need. */
+const MOST_HEADS = 8000;
+
 /** One query: its keys in parts, each by itself, merged by their log-sum-exp. The same bits on any threads. */
 export const attentionStepWasm = oneQuery({
   forward: (call) => {
+    if (call.dims.H > MOST_HEADS) return attentionChunkWasm.forward(call);
     const { y, lse } = outputsOf(call);
     const size = (call.params.splitSize as number | undefined) ?? 512;
     const to = { ...inputsOf(call), o: at(y), lse: at(lse) };

@@ -108,7 +108,9 @@ export const attentionStepGpu = oneQuery({
     const defs = definesOf(call, V);
     const { tensor: plan, tiles, params } = planOf(call, TILE, 'queries');
     const { y, lse } = outputsOf(call);
-    const parts = Math.max(1, Math.ceil(Tk / PART));
+    // Rows of a cache beyond the keys in use need no workgroups.
+    const keys = (call.params.keys as number | undefined) ?? Tk;
+    const parts = Math.max(1, Math.ceil(keys / PART));
     const rows = tiles * H * parts;
     const state = gpuEmpty(WHERE, [rows, V + 2]);
     dispatch({

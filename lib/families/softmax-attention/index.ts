@@ -54,7 +54,7 @@ const op = defineOperator({
     keys: {
       type: 'integer',
       default: undefined,
-      minimum: 1,
+      minimum: 0,
       doc: 'use only the first keys of a cache; default all',
     },
     windowLeft: {
@@ -115,8 +115,8 @@ export interface AttentionOptions {
   softcap?: number;
   /** [H]: slopes m of the bias -m |distance|; see `alibiSlopes`. */
   alibiSlopes?: Tensor | readonly number[];
-  /** [H], or one number for all heads: a logit without a value. 0 is softmax-plus-one. */
-  sink?: Tensor | number;
+  /** A logit without a value, [H] or one number for all heads. 0 is softmax-plus-one. */
+  sink?: Tensor | number | readonly number[];
   /** i32 [B] (packed [S]): the first keys of each sequence, seen by all its queries (prefix-LM). */
   prefix?: Tensor;
   /** i32 [Tq/size, Tk/size] after [B,H], [H] or nothing: blocks of 0 are skipped. */

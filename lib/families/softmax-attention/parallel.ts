@@ -7,7 +7,7 @@ import { broadcastTo, cast, concat, permute, reshape, slice } from '../../ops/st
 import type { Call, Implementation, OptionalTensors } from '../../tensor/operator.js';
 import { scope } from '../../tensor/scope.js';
 import { noGrad, valueAndGrad } from '../../tensor/tape.js';
-import { tensor, type Tensor } from '../../tensor/tensor.js';
+import { full, tensor, zeros, type Tensor } from '../../tensor/tensor.js';
 import { scaleOf } from './forms.js';
 import { visibilityGpu } from './gpu-visibility.js';
 import { attentionSequences, blocksOf, isPlain, NOTHING, rangeOf, reachOf } from './layout.js';
@@ -105,6 +105,19 @@ function shaped(call: Call, inputs: OptionalTensors): { y: Tensor; lse: Tensor }
   return { y, lse: logsumexp(logits, -1) };
 }
 
+/** No query or no key at all: operators over an axis of no elements are not defined. */
+function withoutPairs(call: Call, sink: Tensor | undefined): { y: Tensor; lse: Tensor } {
+  const { B, Tq, H, V } = call.dims;
+  const { dtype, device } = call.in.q!;
+  const wide = dtype === 'f16' ? 'f32' : dtype;
+  return {
+    y: zeros([B, Tq, H, V], { dtype, device }),
+    lse: sink
+      ? broadcastTo(reshape(sink, [1, H, 1]), [B, H, Tq])
+      : full([B, H, Tq], NOTHING, { dtype: wide, device }),
+  };
+}
+
 /** f16 is widened first. */
 function whole(call: Call, inputs: OptionalTensors): { y: Tensor; lse: Tensor } {
   const { Tq, Tk } = call.dims;
@@ -112,7 +125,8 @@ function whole(call: Call, inputs: OptionalTensors): { y: Tensor; lse: Tensor } 
   const half = inputs.q!.dtype === 'f16';
   const wide = { ...inputs };
   if (half) for (const name of ['q', 'k', 'v']) wide[name] = cast(inputs[name]!, 'f32');
-  const simple = isPlain(call) && !(call.params.causal && Tq > keys);
+  if (Tq === 0 || Tk === 0) return withoutPairs(call, inputs.sink);
+  const simple = isPlain(call) && keys > 0 && !(call.params.causal && Tq > keys);
   const { y, lse } = simple ? plain(call, wide as Record<string, Tensor>) : shaped(call, wide);
   return { y: half ? cast(y, 'f16') : y, lse };
 }

@@ -129,12 +129,12 @@ export interface SsdOptions {
  * @throws ShapeError, DtypeError or ArgumentError
  */
 export function ssd(inputs: SsdInputs, options: SsdOptions = {}): { y: Tensor; finalState: Tensor } {
-  const { form, softplus, dtLimit } = options;
-  if (dtLimit && !(dtLimit.length === 2 && dtLimit[0] <= dtLimit[1]))
-    throw new ArgumentError(`ssd: dtLimit must be [least, largest], got ${show([...dtLimit])}`);
+  const { form, dtLimit, ...params } = options;
+  if (dtLimit !== undefined && !(Array.isArray(dtLimit) && dtLimit.length === 2 && dtLimit[0] <= dtLimit[1]))
+    throw new ArgumentError(`ssd: dtLimit must be [least, largest], got ${show(dtLimit)}`);
   const within = (v: number) => Math.min(Math.max(v, -3e38), 3e38);
   const limits = dtLimit && { dtMinimum: within(dtLimit[0]), dtMaximum: within(dtLimit[1]) };
-  const { y, finalState } = op({ ...inputs }, { softplus, ...limits }, { form });
+  const { y, finalState } = op({ ...inputs }, { ...params, ...limits }, { form });
   return { y, finalState };
 }
 

@@ -32,6 +32,7 @@ afterAll(() => {
 describe('an export of every operator in every form with WGSL', () => {
   it('holds kernels, launch code, vectors, a page and a licence, in less than a megabyte', () => {
     expect(made.length).toBeGreaterThanOrEqual(operators().length);
+    expect(read('docs/kernels.md')).toContain(`${made.length} pairs of operator and form`);
     const wanted = [
       'LICENSE',
       'README.md',
@@ -70,6 +71,19 @@ describe('an export of every operator in every form with WGSL', () => {
       for (const k of own) expect(page).toContain(`\`${k.file}\``);
     }
     expect(found).toBeGreaterThanOrEqual(10);
+  });
+
+  it('takes operators within in the form that is asked for', () => {
+    const decay = (form: string) => {
+      const found = made.find(({ exported: e }) => e.operator === 'retention' && e.form === form)!;
+      const own = found.exported.kernels.filter((k) => k.kernel.startsWith('ops/scalar-decay/'));
+      return new Set(own.map((k) => k.kernel.split('/')[2]));
+    };
+    expect(decay('chunk').has('mix')).toBe(true);
+    expect(decay('chunk').has('recurrent')).toBe(false);
+    expect(decay('recurrent').has('recurrent')).toBe(true);
+    expect(decay('step').has('recurrent')).toBe(true);
+    expect(decay('parallel').size).toBe(0);
   });
 
   it('names licence, operator, sources and commit in every WGSL and launch file', () => {

@@ -80,6 +80,16 @@ describe.skipIf(!context)(`launch code that was taken home ${reason}`, { timeout
     ['selective-scan', 'chunk'],
     ['selective-scan', 'scan'],
     ['selective-scan', 'step'],
+    // Written with other operators.
+    ['hgrn', 'chunk'],
+    ['retention', 'chunk'],
+    ['retention', 'parallel'],
+    ['gated-delta-net', 'recurrent'],
+    ['ssd', 'chunk'],
+    ['rwkv/wkv6', 'step'],
+    ['rwkv/wkv7', 'chunk'],
+    ['feature-map', 'parallel'],
+    ['long-convolution', 'chunk'],
   ])('gives the vectors of %s, form %s', async (id, form) => {
     const { made, module } = await load(id, form);
     const vectors = JSON.parse(made.files.get('vectors.json')!) as Parameters<typeof check>[2];
