@@ -49,7 +49,7 @@ describe('a record called directly', () => {
       'softmax-attention',
       { q: x(1, 1, 1, 2), k: x(1, 2, 1, 2), v: x(1, 2, 1, 3) },
       { keys: 3 },
-      /keys must lie in \[1, 2\], got 3/,
+      /keys must lie in \[0, 2\], got 3/,
     ],
     [
       'softmax-attention',
