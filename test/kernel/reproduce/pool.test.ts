@@ -117,7 +117,7 @@ describe('the folder of a task', () => {
 describe('loadPaper', () => {
   it('names the papers there are, and what is wrong with a file', async () => {
     await expect(loadPaper('mambo', root)).rejects.toThrow(
-      /one of bigmac, .*mamba, .* or the path of a file, got "mambo"/,
+      /one of .*bigmac, .*mamba, .* or the path of a file, got "mambo"/,
     );
     await expect(loadPaper('./nothing.ts', root)).rejects.toThrow(/must be a file, got none/);
     const file = join(folder, 'empty.mjs');
