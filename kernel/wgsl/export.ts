@@ -67,7 +67,7 @@ export async function exportOperator(sources: Sources, request: ExportRequest): 
   const licence = await readFile(join(sources.root, 'LICENSE'), 'utf8');
   const header = headerText(op.record, form, commit, licence);
   const make = (kernels: readonly string[], files: readonly KernelFile[]) =>
-    launchParts(op.record, slice, kernels, files, header, differentiable);
+    launchParts(op.record, slice, form, kernels, files, header, differentiable);
   const describe = await loadDescribe(make(slice.kernels, every), op.record.id);
   const seen = seenVariants(describe, probes(op.record, form, dtypes, differentiable));
   const kernels = chosenFiles(slice, every, seen, dtypes);

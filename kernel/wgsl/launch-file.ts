@@ -30,8 +30,8 @@ export function sliceForm(sources: Sources, id: string, form: string): Slice {
 
 const json = (value: unknown) => JSON.stringify(value);
 
-/** The three tables of a launch file. */
-function tables(kernels: readonly string[], files: readonly KernelFile[]): string {
+/** What the runtime finds in its tables. */
+function tables(form: string, kernels: readonly string[], files: readonly KernelFile[]): string {
   // Subgroup variants have the bindings of their kernel.
   const infos = [...new Set(kernels.map(plainKernel))].map((kernel) => {
     const { bindings, fields, uniformBytes } = kernelSource(kernel);
@@ -48,7 +48,10 @@ function tables(kernels: readonly string[], files: readonly KernelFile[]): strin
     (f) => `  ${json(f.variant)}: { file: ${json(f.file)}, features: ${json(f.features)} },`,
   );
   const places = files.map((f) => `  ${json(f.file)}: new URL(${json(`./${f.file}`)}, import.meta.url),`);
-  return `/** Bindings, uniform layout in bytes, element types and constants of each kernel. */
+  return `/** Form of the operator that was exported. */
+const FORM: string = ${json(form)};
+
+/** Bindings, uniform layout in bytes, element types and constants of each kernel. */
 const KERNELS: Readonly<Record<string, KernelInfo>> = {
 ${infos.join('\n')}
 };
@@ -70,6 +73,7 @@ const rule = (title: string) => `// ---- ${title} ${'-'.repeat(Math.max(4, 110 -
 export function launchParts(
   op: OperatorRecord,
   slice: Slice,
+  form: string,
   kernels: readonly string[],
   files: readonly KernelFile[],
   header: string,
@@ -80,7 +84,7 @@ export function launchParts(
     rule('What a page calls'),
     publicPart(op, slice.operator, differentiable),
     rule('Kernels'),
-    tables(kernels, files),
+    tables(form, kernels, files),
     rule(`Host code of ${op.id} and what runs it, as in the library`),
     ...slice.statements,
   ];

@@ -21,6 +21,8 @@ export interface Probe {
 
 const SIZES = [0, 1, 5, 40, 300, 1000];
 const MOST_ELEMENTS = 2e7;
+/** Bytes between dispatches beyond which a size is not made larger still. */
+const MOST_SCRATCH = 2 ** 25;
 
 /** Names of inputs or outputs that gradients flow through. */
 export function smoothNames(specs: readonly { name: string; differentiable?: boolean }[]): string[] {
@@ -50,27 +52,27 @@ export function shapesOf(
   );
 }
 
-/** Shapes of a case at its own sizes, with each letter at others, and with each axis of free shapes at others. */
-function variations(op: OperatorRecord, c: OperatorCase): Record<string, Shape>[] {
+type Shapes = Record<string, Shape>;
+
+/** Shapes of a case with each letter, and each axis of free shapes, at other sizes: rows of growing ones. */
+function variations(op: OperatorRecord, c: OperatorCase): Shapes[][] {
   const base = shapesOf(op, c);
-  const found = [base];
-  for (const letter of Object.keys(c.dims))
-    for (const size of SIZES) found.push(shapesOf(op, c, { [letter]: size }));
+  const rows = Object.keys(c.dims).map((letter) => SIZES.map((size) => shapesOf(op, c, { [letter]: size })));
   for (const name of Object.keys(base))
-    for (const axis of base[name].keys())
-      for (const size of SIZES) {
-        const old = base[name][axis];
-        // Inputs that share the axis share its new size.
-        const changed = Object.entries(base).map(([key, shape]): [string, Shape] => [
+    for (const axis of base[name].keys()) {
+      const old = base[name][axis];
+      // Inputs that share the axis share its new size.
+      const shared = (size: number) =>
+        Object.entries(base).map(([key, shape]): [string, Shape] => [
           key,
           shape.map((d, i) => (d === old && (i === axis || key !== name) ? size : d)),
         ]);
-        found.push(Object.fromEntries(changed));
-        found.push({ ...base, [name]: base[name].map((d, i) => (i === axis ? size : d)) });
-      }
-  const small = (shapes: Record<string, Shape>) =>
-    Object.values(shapes).every((shape) => sizeOf(shape) <= MOST_ELEMENTS);
-  return found.filter(small);
+      rows.push(SIZES.map((size) => Object.fromEntries(shared(size))));
+      rows.push(
+        SIZES.map((size) => ({ ...base, [name]: base[name].map((d, i) => (i === axis ? size : d)) })),
+      );
+    }
+  return rows;
 }
 
 /** The parameters of a case, and with each choice and switch set otherwise. */
@@ -118,20 +120,38 @@ function typed(
   return sets.length > 0 ? sets : [shapes];
 }
 
-/** Calls to plan for a form in the given element types. */
+/** Calls to plan for a form in the given element types; the plan of each is handed back, for what to ask next. */
 export function* probes(
   op: OperatorRecord,
   form: string,
   dtypes: readonly ('f32' | 'f16')[],
   differentiable: boolean,
-): Generator<Probe> {
+): Generator<Probe, void, PlanInfo | undefined> {
+  // Beside an empty axis a large one asks for nothing new; the host may make large tables for it all the same.
+  const small = (shapes: Shapes) => {
+    const all = Object.values(shapes);
+    const empty = all.some((shape) => sizeOf(shape) === 0);
+    return all.every((shape) => sizeOf(shape) <= MOST_ELEMENTS && (!empty || Math.max(0, ...shape) < 300));
+  };
   for (const c of casesOf(op, form as Form))
-    for (const dtype of dtypes)
-      for (const [i, shapes] of variations(op, c).entries())
-        yield* i === 0
-          ? choices(op, c, shapes, dtypes, dtype, differentiable)
-          : [{ shapes, params: c.params ?? {}, options: everything(dtype, differentiable) }];
+    for (const dtype of dtypes) {
+      const base = shapesOf(op, c);
+      yield* choices(op, c, base, dtypes, dtype, differentiable);
+      const large = new Map([[JSON.stringify(base), false]]);
+      for (const row of variations(op, c))
+        for (const shapes of row.filter(small)) {
+          const key = JSON.stringify(shapes);
+          if (!large.has(key)) {
+            const options = everything(dtype, differentiable);
+            const plan = yield { shapes, params: c.params ?? {}, options };
+            large.set(key, bytesBetween(plan) > MOST_SCRATCH);
+          }
+          if (large.get(key)) break;
+        }
+    }
 }
+
+const bytesBetween = (plan: PlanInfo | undefined) => (plan?.scratch ?? []).reduce((sum, n) => sum + n, 0);
 
 const everything = (dtype: 'f32' | 'f16', differentiable: boolean): PlanOptions =>
   differentiable ? { dtype, gradients: 'all' } : { dtype };
@@ -144,7 +164,7 @@ function* choices(
   dtypes: readonly string[],
   dtype: 'f32' | 'f16',
   differentiable: boolean,
-): Generator<Probe> {
+): Generator<Probe, void, PlanInfo | undefined> {
   for (const spec of typed(op, shapes, dtypes))
     for (const params of parameterSets(op, c))
       for (const gradients of differentiable ? gradientSets(op, Object.keys(shapes)) : [{}])
@@ -152,18 +172,20 @@ function* choices(
 }
 
 /** The kernel variants that the calls ask for; calls that the operator refuses are passed over. */
-export function seenVariants(describe: Describe, calls: Iterable<Probe>): Set<string> {
+export function seenVariants(describe: Describe, calls: ReturnType<typeof probes>): Set<string> {
   const seen = new Set<string>();
-  for (const { shapes, params, options } of calls) {
+  for (let next = calls.next(); !next.done;) {
+    const { shapes, params, options } = next.value;
     const plan = attempt(() => describe(shapes, params, options));
     for (const step of plan ? [...plan.forward, ...plan.backward] : []) seen.add(step.variant);
+    next = calls.next(plan);
   }
   return seen;
 }
 
-const REFUSALS = ['ShapeError', 'ArgumentError', 'DtypeError', 'DeviceError'];
+const REFUSALS = ['ShapeError', 'ArgumentError', 'DtypeError', 'DeviceError', 'RangeError'];
 
-/** What `run` gives, or undefined when the operator refuses the sizes. */
+/** What `run` gives, or undefined when the operator, or the memory of this machine, refuses the sizes. */
 export function attempt<T>(run: () => T): T | undefined {
   try {
     return run();

@@ -1,5 +1,6 @@
 /** What an export leaves out of operator records: other forms and backends, costs, test cases. */
 import ts from 'typescript';
+import { stringOf } from './syntax.js';
 
 /** Members of a record that a launch needs. */
 const KEPT = new Set(['id', 'inputs', 'outputs', 'parameters', 'check', 'forms', 'gradient']);
@@ -13,7 +14,7 @@ export interface RecordSite {
   file: string;
 }
 
-/** Finds every record: by the literal `id` of its definition, or by the literal that a function which defines it is given. */
+/** Finds every record: by the `id` of its definition, or by the literal that a function which defines it is given. */
 export function recordSites(program: ts.Program): Map<string, RecordSite> {
   const found = new Map<string, RecordSite>();
   for (const file of program.getSourceFiles()) {
@@ -29,7 +30,7 @@ export function recordSites(program: ts.Program): Map<string, RecordSite> {
       if (!ts.isCallExpression(node) || !ts.isIdentifier(node.expression)) return;
       const prefix = makers.get(node.expression.text);
       const id = isDefinition(node)
-        ? literal(idOf(node))
+        ? stringOf(idOf(node))
         : prefix === undefined
           ? undefined
           : given(node, prefix);
@@ -51,14 +52,11 @@ function given(call: ts.CallExpression, prefix: string): string | undefined {
   if (ts.isStringLiteral(first)) return prefix + first.text;
   if (!ts.isObjectLiteralExpression(first)) return undefined;
   for (const name of ['id', 'name']) {
-    const text = literal(member(first, name));
+    const text = stringOf(member(first, name));
     if (text !== undefined) return prefix + text;
   }
   return undefined;
 }
-
-const literal = (node: ts.Expression | undefined) =>
-  node && ts.isStringLiteral(node) ? node.text : undefined;
 
 function walk(node: ts.Node, see: (node: ts.Node) => void): void {
   see(node);
@@ -77,8 +75,16 @@ function definitions(node: ts.Node): ts.CallExpression[] {
   return found;
 }
 
+/** Properties of a record, those of literals that are spread into it among them. */
+function propertiesOf(object: ts.ObjectLiteralExpression): ts.ObjectLiteralElementLike[] {
+  return object.properties.flatMap((p) =>
+    ts.isSpreadAssignment(p) && ts.isObjectLiteralExpression(p.expression) ? propertiesOf(p.expression) : [p],
+  );
+}
+
 function member(object: ts.ObjectLiteralExpression, name: string): ts.Expression | undefined {
-  const property = object.properties.find((p) => nameOf(p) === name);
+  const property = propertiesOf(object).find((p) => nameOf(p) === name);
+  if (property && ts.isShorthandPropertyAssignment(property)) return property.name;
   return property && ts.isPropertyAssignment(property) ? property.initializer : undefined;
 }
 
@@ -93,33 +99,84 @@ function nameOf(p: ts.ObjectLiteralElementLike | ts.TypeElement): string | undef
 
 /** Ranges of a statement that an export of `form` leaves out. */
 export function pruned(node: ts.Node, form: string): ts.TextRange[] {
-  const path = node.getSourceFile().fileName.replaceAll('\\', '/');
-  if (!/\/lib\/(ops|families)\//.test(path)) return [];
+  const file = node.getSourceFile();
+  if (!/\/lib\/(ops|families)\//.test(file.fileName.replaceAll('\\', '/'))) return [];
+  const parts = recordParts(file);
   const cut: ts.TextRange[] = [];
   walk(node, (n) => {
-    if (isDefinition(n)) pruneRecord(n, form, cut);
-    else if (ts.isObjectLiteralExpression(n)) drop(n.properties, (p) => HOST.has(nameOf(p) ?? ''), cut);
-    else if (ts.isInterfaceDeclaration(n)) drop(n.members, (p) => HOST.has(nameOf(p) ?? ''), cut);
+    cutHostBranch(n, cut);
+    if (ts.isInterfaceDeclaration(n)) drop(n.members, (p) => HOST.has(nameOf(p) ?? ''), cut);
+    if (!ts.isObjectLiteralExpression(n)) return;
+    if (parts.has(n)) pruneRecord(n, form, cut);
+    else drop(n.properties, (p) => HOST.has(nameOf(p) ?? ''), cut);
   });
   pruneUnused(node, cut);
   return cut;
 }
 
-function pruneRecord(call: ts.CallExpression, form: string, cut: ts.TextRange[]): void {
-  const [record] = call.arguments;
-  if (!ts.isObjectLiteralExpression(record)) return;
-  drop(record.properties, (p) => !KEPT.has(nameOf(p) ?? ''), cut);
+const partsOf = new WeakMap<ts.SourceFile, Set<ts.Expression>>();
+
+/** The object literals of a file that are records, or are spread into one. */
+function recordParts(file: ts.SourceFile): Set<ts.Expression> {
+  const known = partsOf.get(file);
+  if (known) return known;
+  const records = definitions(file).flatMap((call) => call.arguments.slice(0, 1));
+  const spread = new Set<string>();
+  const found = new Set<ts.Expression>(records);
+  for (const record of found)
+    if (ts.isObjectLiteralExpression(record))
+      for (const p of record.properties)
+        if (ts.isSpreadAssignment(p)) {
+          if (ts.isIdentifier(p.expression)) spread.add(p.expression.text);
+          else found.add(p.expression);
+        }
+  for (const statement of file.statements)
+    if (ts.isVariableStatement(statement))
+      for (const { name, initializer } of statement.declarationList.declarations)
+        if (initializer && ts.isIdentifier(name) && spread.has(name.text)) found.add(initializer);
+  partsOf.set(file, found);
+  return found;
+}
+
+function pruneRecord(record: ts.ObjectLiteralExpression, form: string, cut: ts.TextRange[]): void {
+  drop(record.properties, (p) => !ts.isSpreadAssignment(p) && !KEPT.has(nameOf(p) ?? ''), cut);
   const forms = member(record, 'forms');
   if (!forms || !ts.isObjectLiteralExpression(forms)) return;
+  // What is not written out may hold kernels; a plan chooses the form by its name.
+  const literalOf = (p: ts.ObjectLiteralElementLike) =>
+    ts.isPropertyAssignment(p) && ts.isObjectLiteralExpression(p.initializer) ? p.initializer : undefined;
   const gpu = (p: ts.ObjectLiteralElementLike) =>
-    ts.isPropertyAssignment(p) &&
-    ts.isObjectLiteralExpression(p.initializer) &&
-    p.initializer.properties.some((q) => nameOf(q) === 'webgpu');
+    literalOf(p)?.properties.some((q) => nameOf(q) === 'webgpu') ?? true;
   const asked = forms.properties.some((p) => nameOf(p) === form && gpu(p));
-  drop(forms.properties, (p) => !gpu(p) || (asked && nameOf(p) !== form), cut);
-  for (const p of forms.properties)
-    if (ts.isPropertyAssignment(p) && ts.isObjectLiteralExpression(p.initializer))
-      drop(p.initializer.properties, (q) => nameOf(q) !== 'webgpu', cut);
+  const unwanted = (p: ts.ObjectLiteralElementLike) =>
+    !ts.isSpreadAssignment(p) && (!gpu(p) || (asked && nameOf(p) !== form));
+  drop(forms.properties, unwanted, cut);
+  for (const p of forms.properties) {
+    const backends = literalOf(p);
+    if (backends) drop(backends.properties, (q) => nameOf(q) !== 'webgpu', cut);
+  }
+}
+
+/** Cuts what runs for tensors on the host only: plans know no others. */
+function cutHostBranch(n: ts.Node, cut: ts.TextRange[]): void {
+  if (ts.isIfStatement(n) && isOn('host', n.expression))
+    cut.push({ pos: n.getFullStart(), end: n.elseStatement?.getStart() ?? n.end });
+  if (!ts.isConditionalExpression(n)) return;
+  if (isOn('host', n.condition)) cut.push({ pos: n.getStart(), end: n.whenFalse.getStart() });
+  if (isOn('gpu', n.condition))
+    cut.push({ pos: n.getStart(), end: n.whenTrue.getStart() }, { pos: n.whenTrue.end, end: n.end });
+}
+
+/** Is this `t.device === device`? */
+function isOn(device: string, e: ts.Expression): boolean {
+  return (
+    ts.isBinaryExpression(e) &&
+    e.operatorToken.kind === ts.SyntaxKind.EqualsEqualsEqualsToken &&
+    ts.isPropertyAccessExpression(e.left) &&
+    e.left.name.text === 'device' &&
+    ts.isStringLiteral(e.right) &&
+    e.right.text === device
+  );
 }
 
 /** Cuts elements of a list with the comma and the comments that belong to them. */

@@ -5,13 +5,16 @@
 import { join, relative, sep } from 'node:path';
 import ts from 'typescript';
 import { kernelNames } from '../../lib/gpu/source.js';
-import { declared, inside, isNamespace, topLevel } from './syntax.js';
+import { declared, inside, isNamespace, stringOf, topLevel } from './syntax.js';
 import { pruned, recordSites, type RecordSite } from './prune.js';
 
 /** Files whose exports stand in for those of the same name under lib/tensor and lib/gpu. */
 const RUNTIME = ['tensors', 'operators', 'gradients', 'plan', 'launch', 'operator-plan', 'tables'].map(
   (name) => `kernel/wgsl/runtime/${name}.ts`,
 );
+
+/** Files that nothing of an export may come from: what they do, plans do otherwise. */
+const NO_STAND_IN = /^lib\/tensor\/(tape|tree|scope|storage|host-memory)\.ts$/;
 
 /** Parsed sources with their symbols; made once, used for every operator. */
 export interface Sources {
@@ -146,6 +149,10 @@ class Slicer {
     const path = this.path(file);
     if (/^lib\/cpu\/|\/wasm\.ts$|^lib\/generated\//.test(path))
       throw new Error(`wgsl export: host code must not need ${symbol.name} of ${path}`);
+    if (NO_STAND_IN.test(path))
+      throw new Error(
+        `wgsl export: ${symbol.name} of ${path} must have a stand-in in kernel/wgsl/runtime, got none`,
+      );
     const names = declared(statement).flatMap((n) => this.sources.checker.getSymbolAtLocation(n) ?? []);
     this.pieces.set(statement, { statement, file, names });
     this.follow(statement, this.cut(statement));
@@ -159,6 +166,7 @@ class Slicer {
     if (inside(node, cut)) return;
     if (ts.isStringLiteralLike(node)) this.strings.add(node.text);
     if (ts.isTemplateHead(node)) this.heads.add(node.text);
+    if (ts.isTemplateExpression(node)) this.strings.add(stringOf(node) ?? '');
     if (ts.isIdentifier(node)) {
       const symbol = this.target(node);
       if (symbol) this.include(symbol);
@@ -192,8 +200,33 @@ class Slicer {
     return [...this.pieces.values()].sort((a, b) => at(a) - at(b) || a.statement.pos - b.statement.pos);
   }
 
+  /**
+   * Members of `import * as` modules that pieces use, each with the names of locals there: the flat name stands without
+   * its module, where a local must not hide it.
+   */
+  private hidden(ordered: readonly Piece[]): Map<ts.Symbol, Set<string>> {
+    const found = new Map<ts.Symbol, Set<string>>();
+    for (const { statement } of ordered) {
+      const members: ts.Symbol[] = [];
+      const locals = new Set<string>();
+      const visit = (n: ts.Node): void => {
+        if (ts.isVariableDeclaration(n) || ts.isParameter(n) || ts.isBindingElement(n))
+          if (ts.isIdentifier(n.name)) locals.add(n.name.text);
+        if (ts.isPropertyAccessExpression(n) && isNamespace(n.expression, this.sources.checker)) {
+          const symbol = ts.isIdentifier(n.name) ? this.target(n.name) : undefined;
+          if (symbol) members.push(symbol);
+        }
+        ts.forEachChild(n, visit);
+      };
+      visit(statement);
+      for (const symbol of members) found.set(symbol, new Set([...(found.get(symbol) ?? []), ...locals]));
+    }
+    return found;
+  }
+
   /** Names in the flat scope; a name that is taken gets the folder of its file. */
   private name(ordered: readonly Piece[]): void {
+    const hidden = this.hidden(ordered);
     const runtimeFirst = [...ordered].sort((a, b) => Number(this.isRuntime(b)) - Number(this.isRuntime(a)));
     for (const piece of runtimeFirst)
       for (const symbol of piece.names) {
@@ -202,7 +235,8 @@ class Slicer {
           .split('/')
           .at(-2)!
           .replace(/-(\w)/g, (_, c: string) => c.toUpperCase());
-        for (let i = 1; this.taken.has(name); i++) name = `${symbol.name}_${folder}${i > 1 ? i : ''}`;
+        for (let i = 1; this.taken.has(name) || hidden.get(symbol)?.has(name); i++)
+          name = `${symbol.name}_${folder}${i > 1 ? i : ''}`;
         this.taken.add(name);
         this.names.set(symbol, name);
       }

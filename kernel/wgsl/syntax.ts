@@ -42,3 +42,23 @@ function boundNames(name: ts.BindingName): ts.Identifier[] {
   if (ts.isIdentifier(name)) return [name];
   return name.elements.flatMap((e) => (ts.isOmittedExpression(e) ? [] : boundNames(e.name)));
 }
+
+/** A text that is written out, or put together of constants of the same file. */
+export function stringOf(node: ts.Expression | undefined): string | undefined {
+  if (!node) return undefined;
+  if (ts.isStringLiteralLike(node)) return node.text;
+  if (ts.isIdentifier(node)) return stringOf(constantOf(node));
+  if (!ts.isTemplateExpression(node)) return undefined;
+  const parts = node.templateSpans.map((span) => [stringOf(span.expression), span.literal.text]);
+  if (parts.some(([value]) => value === undefined)) return undefined;
+  return node.head.text + parts.flat().join('');
+}
+
+/** What a top-level constant of the file is set to. */
+function constantOf(name: ts.Identifier): ts.Expression | undefined {
+  for (const statement of name.getSourceFile().statements)
+    if (ts.isVariableStatement(statement))
+      for (const d of statement.declarationList.declarations)
+        if (ts.isIdentifier(d.name) && d.name.text === name.text) return d.initializer;
+  return undefined;
+}

@@ -66,7 +66,7 @@ export class OperatorPlan<Names extends Named, Buffers> {
     this.absent = this.storage(SLOT);
     this.uniforms = this.uploadUniforms([...plan.forward, ...plan.backward]);
     for (const [slot, place] of plan.places)
-      if (slot.data) this.scratch[place] = this.constant(slot.data, this.scratch[place]);
+      if (slot.data) this.scratch[place] = this.constant(slot.data(), this.scratch[place]);
   }
 
   /** What forward() and backward() dispatch. */

@@ -5,7 +5,7 @@ import type { Dims, Shape } from '../../../lib/core/shape.js';
 import type { Defines, Overrides } from '../../../lib/gpu/source.js';
 import { checkInputs, checkParams } from '../../../lib/tensor/operator.js';
 import type { InputSpec, OutputSpec, Params, ParameterSpec } from '../../../lib/tensor/record.js';
-import { KERNELS } from './tables.js';
+import { FORM, KERNELS } from './tables.js';
 import { Tensor, type Slot } from './tensors.js';
 
 export type Tensors = Record<string, Tensor>;
@@ -50,8 +50,11 @@ export interface OperatorRecord {
   check?: (call: Call) => void;
 }
 
+/** The only backend there is here; it stands in for the library's list. */
+export type BackendName = 'webgpu';
+
 export interface Operator {
-  (inputs: OptionalTensors, params?: Params, options?: { form?: string }): Tensors;
+  (inputs: OptionalTensors, params?: Params, options?: { form?: string; backend?: BackendName }): Tensors;
   readonly record: OperatorRecord;
 }
 
@@ -205,16 +208,31 @@ export function callOf(op: OperatorRecord, inputs: OptionalTensors, given: Param
   return call;
 }
 
-/** The form of the export; operators used inside have one only. */
-export function implementationOf(op: OperatorRecord): Implementation {
-  for (const form of Object.values(op.forms)) if (form.webgpu) return form.webgpu;
-  throw new DeviceError(`${op.id}: a form must have WGSL kernels, got none`);
+/**
+ * The implementation of a form. A call without one takes the form of the export where the operator has it, else its
+ * first; of operators used inside the export holds no more than that.
+ */
+export function implementationOf(op: OperatorRecord, form?: string): Implementation {
+  const asked = op.forms[form ?? FORM]?.webgpu;
+  if (asked) return asked;
+  const exist = Object.keys(op.forms).filter((name) => op.forms[name].webgpu);
+  if (form === undefined && exist.length > 0) return op.forms[exist[0]].webgpu!;
+  throw new DeviceError(
+    `${op.id}: form must be one with WGSL kernels in this export (${exist.join(', ') || 'none'}), got ${form ?? FORM}`,
+  );
 }
 
-/** Calls that a gradient written with operators follows back. */
+/** A call that gradients are followed back through. */
+export interface Followed {
+  inputs: OptionalTensors;
+  outputs: Tensors;
+  /** Gradients by input name, given gradients by output name. */
+  backward: (grad: OptionalTensors, needs: (name: string) => boolean) => OptionalTensors;
+}
+
 interface Tape {
   tracked: Set<number>;
-  nodes: { call: Call; backward: Kernel; outputs: Tensors }[];
+  nodes: Followed[];
 }
 
 let tape: Tape | undefined;
@@ -229,18 +247,46 @@ function withTape<T>(next: Tape | undefined, run: () => T): T {
   }
 }
 
+/** Do gradients that are being followed flow into one of these? */
+export function isFollowed(inputs: OptionalTensors): boolean {
+  const recording = tape;
+  return recording !== undefined && Object.values(inputs).some((t) => t && recording.tracked.has(t.id));
+}
+
+/** Notes a call whose inputs are followed. */
+export function follow(node: Followed): void {
+  for (const t of Object.values(node.outputs)) tape?.tracked.add(t.id);
+  tape?.nodes.push(node);
+}
+
+const isSmooth = (specs: readonly { name: string; differentiable?: boolean }[], name: string) =>
+  specs.find((s) => s.name === name)?.differentiable !== false;
+
+function smoothOf<T>(
+  specs: readonly { name: string; differentiable?: boolean }[],
+  tensors: Record<string, T>,
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(tensors).filter(([name]) => isSmooth(specs, name)));
+}
+
 export function defineOperator(op: OperatorRecord): Operator {
-  const run = (inputs: OptionalTensors, params: Params = {}): Tensors => {
-    const recording = tape;
-    const followed = recording && Object.values(inputs).some((t) => t && recording.tracked.has(t.id));
-    const call = callOf(op, inputs, params, followed === true);
-    const implementation = implementationOf(op);
+  const run = (
+    inputs: OptionalTensors,
+    params: Params = {},
+    options: { form?: string; backend?: BackendName } = {},
+  ): Tensors => {
+    const followed = isFollowed(smoothOf(op.inputs, inputs));
+    const call = callOf(op, inputs, params, followed);
+    const implementation = implementationOf(op, options.form);
     const outputs = withTape(undefined, () => implementation.forward(call)) as Tensors;
-    if (!recording || !followed) return outputs;
+    if (!followed) return outputs;
     const backward = implementation.backward ?? op.gradient;
     if (!backward) throw new ArgumentError(`${op.id}: operator must have a gradient here, got none`);
-    for (const t of Object.values(outputs)) recording.tracked.add(t.id);
-    recording.nodes.push({ call, backward, outputs });
+    follow({
+      inputs: smoothOf(op.inputs, call.in),
+      outputs: smoothOf(op.outputs, outputs),
+      backward: (grad, needs) => backward({ ...call, out: outputs, grad, needs }),
+    });
     return outputs;
   };
   return Object.assign(run, { record: op });
@@ -255,7 +301,7 @@ export function noGrad<T>(run: () => T): T {
 export function followCalls<T>(
   leaves: readonly Tensor[],
   run: () => T,
-): { result: T; nodes: Tape['nodes']; tracked: Set<number> } {
+): { result: T; nodes: Followed[]; tracked: Set<number> } {
   const made: Tape = { tracked: new Set(leaves.map((t) => t.id)), nodes: [] };
   return { result: withTape(made, run), nodes: made.nodes, tracked: made.tracked };
 }

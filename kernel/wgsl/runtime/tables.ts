@@ -1,4 +1,4 @@
-/** What an export knows of its WGSL files; the exporter writes the two tables, here they are empty. */
+/** What an export knows of itself and its WGSL files; the exporter writes these values, here they are empty. */
 import type { BindingInfo, FieldInfo } from '../../../lib/gpu/source.js';
 
 /** A kernel: its bindings and the layout of its uniform `Params`. */
@@ -11,6 +11,9 @@ export interface KernelInfo {
   /** Constants that arrays need; they are written into the text. */
   sizes: readonly string[];
 }
+
+/** Form of the operator that was exported. */
+export const FORM: string = '';
 
 export const KERNELS: Readonly<Record<string, KernelInfo>> = {};
 

@@ -1,6 +1,6 @@
 /** Tensors while a call is planned: a shape, an element type and a place. Nothing is computed here. */
 import { dtypeBytes, type Dtype } from '../../../lib/core/dtype.js';
-import { ArgumentError, ShapeError, show } from '../../../lib/core/errors.js';
+import { ArgumentError, DeviceError, ShapeError, show } from '../../../lib/core/errors.js';
 import { checkShape, sizeOf, type Shape } from '../../../lib/core/shape.js';
 
 /** A buffer of a plan: the caller's, or one that the plan makes. */
@@ -10,9 +10,12 @@ export interface Slot {
   bound: boolean;
   /** Shares its memory with no other; such a buffer starts with zeros. */
   own?: boolean;
-  /** Numbers that the host computes, uploaded once. */
-  data?: Uint8Array;
+  /** Numbers that the host computes, uploaded once; made when a plan gets its buffers. */
+  data?: () => Uint8Array;
 }
+
+/** As in the library; whatever is said, tensors of a plan are on the GPU. */
+export type DeviceName = 'host' | 'gpu';
 
 let nextId = 1;
 
@@ -24,7 +27,7 @@ export class Tensor {
   readonly slot: Slot;
   /** In elements. */
   readonly offset: number;
-  readonly device: 'host' | 'gpu' = 'gpu';
+  readonly device: DeviceName = 'gpu';
   origin: string;
 
   constructor(slot: Slot, shape: Shape, dtype: Dtype, offset: number, origin: string) {
@@ -39,7 +42,7 @@ export class Tensor {
   static empty(
     shape: Shape,
     dtype: Dtype = 'f32',
-    _device?: 'host' | 'gpu',
+    _device?: DeviceName,
     origin = 'empty',
     bound = false,
   ): Tensor {
@@ -77,23 +80,38 @@ export class Tensor {
   }
 }
 
-/** A tensor of numbers that the host knows, e.g. a table of angles; the plan uploads it once. */
+/** What one binding of any device can hold. */
+const MOST_BYTES = 2 ** 27;
+
+/**
+ * A tensor of numbers that the host knows, e.g. a table of angles; the plan uploads it once.
+ * @throws DeviceError when it cannot be bound
+ */
 export function tensor(
   values: ArrayLike<number>,
-  options: { shape?: Shape; dtype?: Dtype; device?: 'host' | 'gpu' } = {},
+  options: { shape?: Shape; dtype?: Dtype; device?: DeviceName } = {},
 ): Tensor {
   const { shape = [values.length], dtype = usualDtype(values) } = options;
   const made = Tensor.empty(shape, dtype, 'gpu', 'tensor');
-  const data = new DataView(new ArrayBuffer(made.slot.bytes));
+  const { slot } = made;
+  if (slot.bytes > MOST_BYTES)
+    throw new DeviceError(
+      `tensor: a table must take at most ${MOST_BYTES} bytes, got shape ${show([...shape])}`,
+    );
+  slot.own = true;
+  slot.data = () => bytesOf(values, dtype, slot.bytes);
+  return made;
+}
+
+function bytesOf(values: ArrayLike<number>, dtype: Dtype, bytes: number): Uint8Array {
+  const data = new DataView(new ArrayBuffer(bytes));
   for (let i = 0; i < values.length; i++) {
     if (dtype === 'f16') data.setUint16(2 * i, halfBits(values[i]), true);
     else if (dtype === 'f32') data.setFloat32(4 * i, values[i], true);
     else if (dtype === 'i32') data.setInt32(4 * i, values[i], true);
     else data.setUint32(4 * i, values[i], true);
   }
-  made.slot.own = true;
-  made.slot.data = new Uint8Array(data.buffer);
-  return made;
+  return new Uint8Array(data.buffer);
 }
 
 function usualDtype(values: ArrayLike<number>): Dtype {
@@ -122,7 +140,7 @@ function roundEven(x: number): number {
 export function full(
   shape: Shape,
   value: number,
-  options: { dtype?: Dtype; device?: 'host' | 'gpu' } = {},
+  options: { dtype?: Dtype; device?: DeviceName } = {},
 ): Tensor {
   if (value !== 0) return tensor(new Float64Array(sizeOf(shape)).fill(value), { ...options, shape });
   const made = Tensor.empty(shape, options.dtype, 'gpu', 'full');
@@ -145,4 +163,9 @@ export function scope<T>(run: () => T): T {
 
 export function keep(t: Tensor): Tensor {
   return t;
+}
+
+/** What a scope would free is not asked for. */
+export function collect<T>(run: () => T): { result: T; made: Tensor[] } {
+  return { result: run(), made: [] };
 }

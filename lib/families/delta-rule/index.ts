@@ -89,9 +89,19 @@ const recurrent = deltaNetForm('recurrent');
 const chunk = deltaNetForm('chunk');
 const step = oneToken(deltaNetForm('step'), 'q');
 
-function define(id: string, gated: boolean, summary: string, equation: string, sources: string[]) {
+interface About {
+  id: string;
+  summary: string;
+  equation: string;
+  sources: string[];
+}
+
+function define(about: About, gated: boolean) {
   return defineOperator({
-    ...{ id, summary, equation, sources, check, sample },
+    ...about,
+    id: about.id,
+    check,
+    sample,
     inputs: inputs(gated),
     outputs: [
       { name: 'y', shape: 'B T H V', doc: 'what the queries read' },
@@ -113,19 +123,28 @@ function define(id: string, gated: boolean, summary: string, equation: string, s
 }
 
 const deltaNetOperator = define(
-  'delta-net',
+  {
+    id: 'delta-net',
+    summary: 'linear attention that corrects what its state predicts for a key',
+    equation:
+      'S_t = (I - beta_t k_t k_t^T) S_{t-1} + beta_t k_t v_t^T; y_t = scale S_t^T q_t; q, k of unit length',
+    sources: [
+      'Schlag, Irie and Schmidhuber 2021, arXiv 2102.11174, section 4',
+      'Yang et al. 2024, arXiv 2406.06484',
+    ],
+  },
   false,
-  'linear attention that corrects what its state predicts for a key',
-  'S_t = (I - beta_t k_t k_t^T) S_{t-1} + beta_t k_t v_t^T; y_t = scale S_t^T q_t; q, k of unit length',
-  ['Schlag, Irie and Schmidhuber 2021, arXiv 2102.11174, section 4', 'Yang et al. 2024, arXiv 2406.06484'],
 );
 
 const gatedDeltaNetOperator = define(
-  'gated-delta-net',
+  {
+    id: 'gated-delta-net',
+    summary: 'the delta rule with a scalar decay of the state before each correction',
+    equation:
+      'S_t = e^{g_t} (I - beta_t k_t k_t^T) S_{t-1} + beta_t k_t v_t^T; y_t = scale S_t^T q_t; q, k of unit length',
+    sources: ['Yang, Kautz and Hatamizadeh 2024, arXiv 2412.06464, section 3'],
+  },
   true,
-  'the delta rule with a scalar decay of the state before each correction',
-  'S_t = e^{g_t} (I - beta_t k_t k_t^T) S_{t-1} + beta_t k_t v_t^T; y_t = scale S_t^T q_t; q, k of unit length',
-  ['Yang, Kautz and Hatamizadeh 2024, arXiv 2412.06464, section 3'],
 );
 
 export type DeltaNetInputs = Omit<DeltaRuleInputs, 'decay'>;
