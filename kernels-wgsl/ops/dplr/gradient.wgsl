@@ -12,7 +12,7 @@ struct Params { count: u32, heads: u32, k: u32, quads: u32, record: u32, reach: 
 @group(0) @binding(5) var<storage, read> decay: array<f32>; // [tokens, H, K]
 @group(0) @binding(6) var<storage, read> work: array<f32>; // [slots, H, record]
 @group(0) @binding(7) var<storage, read> slots: array<i32>; // [count, 4], see shared/slots
-@group(0) @binding(8) var<storage, read_write> grads: array<f32>; // planes of q, k, a, b, decay
+@group(0) @binding(8) var<storage, read_write> grads: array<f32>; // [5, tokens, H, K]: planes of q, k, a, b, decay
 
 // include shared/slots.wgsl
 // include shared/dplr.wgsl

@@ -16,7 +16,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> edge: array<f32>; // [S, H, K, V]
 @group(0) @binding(6) var<storage, read_write> y: array<F>; // [tokens, H, V]: y or dv
 @group(0) @binding(7) var<storage, read_write> last: array<f32>; // [S, H, K, V]
-@group(0) @binding(8) var<storage, read_write> kept: array<f32>; // states [slots, H, K, V], then reads [tokens, H, V]
+@group(0) @binding(8) var<storage, read_write> kept: array<f32>; // [slots, H, K, V] states, then [tokens, H, V] reads
 
 // include shared/slots.wgsl
 const QUADS = 4u;

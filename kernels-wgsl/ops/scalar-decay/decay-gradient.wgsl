@@ -15,8 +15,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read> dy: array<F>; // [B, T, H, V]
 @group(0) @binding(5) var<storage, read> starts: array<f32>; // [slots, H, K, V], S before the chunk
 @group(0) @binding(6) var<storage, read> ends: array<f32>; // [slots, H, K, V], dS behind it
-@group(0) @binding(7) var<storage, read> table: array<u32>;
-@group(0) @binding(8) var<storage, read_write> dots: array<f32>; // dg [B, T, H], read and written [tiles, B, T, H]
+@group(0) @binding(7) var<storage, read> table: array<u32>; // [*], see shared/scalar-decay
+@group(0) @binding(8) var<storage, read_write> dots: array<f32>; // [B, T, H] gradient of the decay; from at_read and at_written [tiles, B, T, H]
 
 // include shared/scalar-decay.wgsl
 var<workgroup> tile_a: array<f32, 1040>; // [16, 65]

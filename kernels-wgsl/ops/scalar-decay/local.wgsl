@@ -7,7 +7,7 @@ struct Params { rows: u32, heads: u32, groups: u32, k: u32, v: u32, at_gates: u3
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<F>; // [B, T, G, K]
 @group(0) @binding(2) var<storage, read> b: array<F>; // [B, T, H, V]
-@group(0) @binding(3) var<storage, read> table: array<u32>;
+@group(0) @binding(3) var<storage, read> table: array<u32>; // [*], see shared/scalar-decay
 @group(0) @binding(4) var<storage, read_write> chunks: array<f32>; // [slots, H, K, V]
 @group(0) @binding(5) var<storage, read_write> totals: array<f32>; // [slots, H]
 

@@ -18,9 +18,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> c: array<F>; // [B, T, heads_c, M]
 @group(0) @binding(4) var<storage, read> e: array<F>; // [B, T, heads_e, M]
 @group(0) @binding(5) var<storage, read> z: array<f32>; // [slots, H, N, M], turned [slots, H, M, N]
-@group(0) @binding(6) var<storage, read> table: array<u32>;
+@group(0) @binding(6) var<storage, read> table: array<u32>; // [*], see shared/scalar-decay
 @group(0) @binding(7) var<storage, read_write> y: array<R>; // [B, T, H, M]
-@group(0) @binding(8) var<storage, read_write> dots: array<f32>; // from at_dots [M / 64, B, T, H]
+@group(0) @binding(8) var<storage, read_write> dots: array<f32>; // [M / 64, B, T, H] from at_dots
 
 // include shared/scalar-decay.wgsl
 var<workgroup> tile_a: array<f32, 1088>; // [16, 65], or [64, 17]

@@ -11,7 +11,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> q: array<F>; // [B, T, G, K]
 @group(0) @binding(2) var<storage, read> k: array<F>; // [B, T, G, K]
 @group(0) @binding(3) var<storage, read> v: array<F>; // [B, T, H, V]
-@group(0) @binding(4) var<storage, read> table: array<u32>; // a slot is a whole sequence
+@group(0) @binding(4) var<storage, read> table: array<u32>; // [*], see shared/scalar-decay; a slot is a whole sequence
 @group(0) @binding(5) var<storage, read> initial: array<f32>; // [S, H, K, V]
 @group(0) @binding(6) var<storage, read_write> y: array<F>; // [B, T, H, V]
 @group(0) @binding(7) var<storage, read_write> last: array<f32>; // [S, H, K, V]
