@@ -40,6 +40,32 @@ const attentionShapes = [
 ];
 const ATTENTION_SIZES = ['B', 'T', 'H', 'Hkv', 'K', 'V'];
 
+/** A family whose work is that of a kernel group: beside the same programs, at one shape. */
+const family = (op: string, program: Sweep['opponents'], extra: Dims = {}): Sweep => ({
+  op,
+  shapes: [{ ...MANY, ...extra }],
+  steps: headSteps(extra),
+  opponents: program,
+});
+const SCALAR = mixer('scalar-decay', ['chunk', 'loop']);
+const DIAGONAL = mixer('diagonal-decay', ['chunk', 'bounded', 'loop']);
+const DELTA = mixer('delta-rule', ['chunk', 'loop']);
+const DPLR = mixer('dplr', ['chunk', 'loop']);
+const RECURRENCE = mixer('linear-recurrence', ['doubling', 'loop'], ['B', 'T', 'D']);
+const SSD = { B: 1, H: 8, P: 64, G: 1, N: 64 };
+
+/** Families over the kernel groups: what their own work adds shows in the difference. */
+const FAMILIES: readonly Sweep[] = [
+  ...['retention', 'lightning-attention', 'simple-gated-linear-attention'].map((op) => family(op, SCALAR)),
+  family('linear-attention', SCALAR, { G: 8 }),
+  { op: 'ssd', shapes: [SSD], steps: [{ ...SSD, T: 1 }] },
+  ...['gated-linear-attention', 'hgrn2', 'rwkv/wkv5', 'rwkv/wkv6'].map((op) => family(op, DIAGONAL)),
+  ...['delta-net', 'gated-delta-net'].map((op) => family(op, DELTA, { G: 8 })),
+  family('rwkv/wkv7', DPLR),
+  { op: 'hgrn', shapes: [{ B: 1, D: 512 }], steps: [{ B: 1, T: 1, D: 512 }], opponents: RECURRENCE },
+  { op: 'long-convolution', shapes: [{ B: 1, D: 64 }], steps: [], lengths: ['T', 'W'] },
+];
+
 export const SWEEPS: readonly Sweep[] = [
   {
     op: 'selective-scan',
@@ -60,26 +86,26 @@ export const SWEEPS: readonly Sweep[] = [
     shapes: [MANY, FEW].map((shape) => ({ ...shape, G: shape.H })),
     steps: headSteps({ G: 8 }),
     with: ['decay'],
-    opponents: mixer('scalar-decay', ['chunk', 'loop']),
+    opponents: SCALAR,
   },
   {
     op: 'ops/diagonal-decay',
     shapes: [MANY, FEW],
     steps: headSteps(),
-    opponents: mixer('diagonal-decay', ['chunk', 'bounded', 'loop']),
+    opponents: DIAGONAL,
   },
   {
     op: 'ops/delta-rule',
     shapes: [MANY, FEW].map((shape) => ({ ...shape, G: shape.H })),
     steps: headSteps({ G: 8 }),
     with: ['decay'],
-    opponents: mixer('delta-rule', ['chunk', 'loop']),
+    opponents: DELTA,
   },
   {
     op: 'ops/dplr',
     shapes: [MANY, FEW],
     steps: headSteps(),
-    opponents: mixer('dplr', ['chunk', 'loop']),
+    opponents: DPLR,
   },
   {
     op: 'ops/associative-scan',
@@ -88,7 +114,7 @@ export const SWEEPS: readonly Sweep[] = [
       { B: 8, D: 256 },
     ],
     steps: [],
-    opponents: mixer('linear-recurrence', ['doubling', 'loop'], ['B', 'T', 'D']),
+    opponents: RECURRENCE,
   },
   {
     op: 'rwkv/wkv4',
@@ -114,6 +140,7 @@ export const SWEEPS: readonly Sweep[] = [
     decode: true,
     opponents: mixer('decode', ['sdpa', 'plain'], ATTENTION_SIZES),
   },
+  ...FAMILIES,
 ];
 
 /** Dims of the problem at a length. */
