@@ -174,7 +174,12 @@ export function softmaxAttentionWithLse(
   return { y, lse };
 }
 
-/** As `softmaxAttentionWithLse`, y alone. */
+/**
+ * Softmax attention: q [B,Tq,H,K], k [B,Tk,Hkv,K], v [B,Tk,Hkv,V] give [B,Tq,H,V]. Causal by default, aligned so that the
+ * last query sees all keys; options for windows, sinks, softcap, ALiBi, prefixes, block masks and packed sequences.
+ * Gradients flow to q, k, v, sink and slopes.
+ * @throws ShapeError, DtypeError or ArgumentError for what does not fit
+ */
 export function softmaxAttention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   return softmaxAttentionWithLse(q, k, v, options).y;
 }
