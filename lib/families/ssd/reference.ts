@@ -17,7 +17,7 @@ interface View {
   /** Offsets of the N entries of B and C, of the P entries of x and y, and of the skip weight of one channel. */
   group(p: number, h: number): number;
   channel(p: number, h: number): number;
-  skip(h: number, c: number): number;
+  atSkip(h: number, c: number): number;
   start(row: number, h: number): Float64Array;
 }
 
@@ -43,7 +43,7 @@ function viewOf(call: Call): View {
     },
     group: (p, h) => (p * G + Math.floor((h * G) / H)) * N,
     channel: (p, h) => (p * H + h) * P,
-    skip: (h, c) => (perChannel ? h * P + c : h),
+    atSkip: (h, c) => (perChannel ? h * P + c : h),
     start: (row, h) => {
       const at = (row * H + h) * N * P;
       return initial ? Float64Array.from(initial.subarray(at, at + N * P)) : new Float64Array(N * P);
@@ -74,7 +74,7 @@ const forward: Implementation['forward'] = (call) => {
         S = next(call, s, S, p, h);
         const [group, channel] = [s.group(p, h), s.channel(p, h)];
         for (let c = 0; c < P; c++) {
-          let sum = s.D ? s.D[s.skip(h, c)] * s.x[channel + c] : 0;
+          let sum = s.D ? s.D[s.atSkip(h, c)] * s.x[channel + c] : 0;
           for (let n = 0; n < N; n++) sum += s.C[group + n] * S[n * P + c];
           to[channel + c] = sum;
         }
@@ -138,8 +138,8 @@ function tokenBackward(
     G[i] *= kept;
   }
   for (let c = 0; dy && s.D && c < P; c++) {
-    sums.x[channel + c] += s.D[s.skip(h, c)] * dy[channel + c];
-    sums.D[s.skip(h, c)] += s.x[channel + c] * dy[channel + c];
+    sums.x[channel + c] += s.D[s.atSkip(h, c)] * dy[channel + c];
+    sums.D[s.atSkip(h, c)] += s.x[channel + c] * dy[channel + c];
   }
   sums.dt[p * H + h] += dStep * slope;
   if (sums.dtBias) sums.dtBias[h] += dStep * slope;
